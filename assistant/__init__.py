@@ -1,0 +1,1 @@
+"""What editor and chat share: command line, detection, catalog, store, prompts, engine and completion."""

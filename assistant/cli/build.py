@@ -1,0 +1,6 @@
+"""`sned build`."""
+
+
+def build() -> None:
+    """Not written yet."""
+    raise NotImplementedError

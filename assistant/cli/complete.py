@@ -1,0 +1,6 @@
+"""`sned complete`."""
+
+
+def complete() -> None:
+    """Not written yet."""
+    raise NotImplementedError

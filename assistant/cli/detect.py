@@ -1,0 +1,6 @@
+"""`sned detect`."""
+
+
+def detect() -> None:
+    """Not written yet."""
+    raise NotImplementedError

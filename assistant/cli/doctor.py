@@ -1,0 +1,6 @@
+"""`sned doctor`."""
+
+
+def doctor() -> None:
+    """Not written yet."""
+    raise NotImplementedError

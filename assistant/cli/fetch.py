@@ -1,0 +1,6 @@
+"""`sned fetch`."""
+
+
+def fetch() -> None:
+    """Not written yet."""
+    raise NotImplementedError

@@ -1,0 +1,34 @@
+"""The errors of the assistant's own work; the family's root is in the lowest room."""
+
+from prune.errors import CheckpointError, SnedError, UsageError
+
+__all__ = [
+    "BuildError",
+    "CatalogError",
+    "CheckpointError",
+    "EngineError",
+    "FetchError",
+    "SnedError",
+    "StoreError",
+    "UsageError",
+]
+
+
+class CatalogError(SnedError):
+    """A catalog that does not parse or contradicts itself."""
+
+
+class FetchError(SnedError):
+    """No source of a base model could deliver the file the catalog promises."""
+
+
+class StoreError(SnedError):
+    """The model store cannot be read or written."""
+
+
+class BuildError(SnedError):
+    """A sub-model cannot be built here from what was given."""
+
+
+class EngineError(SnedError):
+    """A model cannot be loaded or run."""

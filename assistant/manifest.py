@@ -1,0 +1,77 @@
+"""What the store knows about a model: a manifest beside each file."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assistant.languages import Language
+from assistant.recipe import RECIPE_VERSION, Recipe
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BaseManifest(_Record):
+    """A base model in the store."""
+
+    kind: Literal["base"] = "base"
+    name: str
+    sha256: str
+    size: int = Field(ge=0, description="bytes of the model file")
+    licence: str
+    source: str = Field(description="where the bytes came from, as text")
+
+
+class BaseReference(_Record):
+    """The base model a sub-model was cut from."""
+
+    name: str
+    sha256: str
+
+
+class CalibrationRecord(_Record):
+    """The calibration set a sub-model was pruned with.
+
+    `digest` is the SHA-256 of its token ids; `sources` gives the tokens taken from each place.
+    """
+
+    digest: str
+    tokens: int
+    sequence_length: int
+    sources: dict[str, int]
+
+
+class SubModelManifest(_Record):
+    """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor."""
+
+    kind: Literal["sub-model"] = "sub-model"
+    identity: str
+    name: str
+    language: Language
+    base: BaseReference
+    recipe: dict[str, Any]
+    recipe_version: int
+    calibration: CalibrationRecord
+    sha256: str
+    size: int = Field(ge=0, description="bytes of the model file")
+    licence: str
+    sparsity: dict[str, float]
+    quality: dict[str, float] = Field(default_factory=dict)
+
+
+Manifest = Annotated[BaseManifest | SubModelManifest, Field(discriminator="kind")]
+
+
+def submodel_identity(base_sha256: str, language: Language, recipe: Recipe, calibration_digest: str) -> str:
+    """SHA-256, in hexadecimal, of everything that decides a sub-model's bytes (DESIGN, decision 1)."""
+    parts = {
+        "base": base_sha256,
+        "language": language.value,
+        "recipe": recipe.as_dict(),
+        "recipe_version": RECIPE_VERSION,
+        "calibration": calibration_digest,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""How a sub-model is made, as data."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from assistant.errors import UsageError
+
+# Raised whenever the same recipe would give other bytes than before.
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Every choice that shapes a sub-model; equal recipes on equal inputs give equal bytes.
+
+    Attributes:
+        method: how weights are scored (Wanda: arXiv 2306.11695, section 3).
+        pattern: where zeros may fall; `unstructured` compares within each output row.
+        sparsity: fraction of zeros in every pruned matrix.
+        tokens: calibration tokens in all.
+        sequence_length: tokens a calibration sequence.
+        project_share: the most that the project's own files may give of the calibration tokens; a corpus of the
+            language gives the rest, so that one small project does not decide alone.
+        seed: chooses which calibration text is taken.
+        quantisation: type of the pruned matrices in the written file.
+    """
+
+    method: Literal["wanda"] = "wanda"
+    pattern: Literal["unstructured"] = "unstructured"
+    sparsity: float = 0.5
+    tokens: int = 32 * 1024
+    sequence_length: int = 1024
+    project_share: float = 0.5
+    seed: int = 0
+    quantisation: Literal["Q8_0"] = "Q8_0"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.sparsity < 1.0:
+            raise UsageError(f"A sparsity of {self.sparsity} is not between 0 and 1; 0.5 is the default.")
+        if self.sequence_length < 16:  # shorter and most of a sequence has no context to be judged in
+            raise UsageError(f"A sequence length of {self.sequence_length} is too short; use 16 tokens or more.")
+        if self.tokens < self.sequence_length:
+            raise UsageError(
+                f"{self.tokens} calibration tokens do not fill one sequence of {self.sequence_length}; "
+                "raise --tokens or lower --sequence-length."
+            )
+        if not 0.0 <= self.project_share <= 1.0:
+            raise UsageError(f"A project share of {self.project_share} is not between 0 and 1.")
+
+    @property
+    def sequences(self) -> int:
+        """Whole calibration sequences in `tokens`."""
+        return self.tokens // self.sequence_length
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, in order."""
+        return dataclasses.asdict(self)

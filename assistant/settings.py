@@ -1,0 +1,68 @@
+"""Settings that hold for every command: environment first, then the user's settings file, then the defaults."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from assistant.errors import UsageError
+
+
+def settings_file() -> Path:
+    """Where the user's settings file is looked for: `sned.toml` in the configuration directory."""
+    return Path(platformdirs.user_config_dir("sned")) / "sned.toml"
+
+
+class Settings(BaseSettings):
+    """What the user may set once for all projects: `SNED_*` variables, or `sned.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="SNED_", extra="forbid", frozen=True)
+
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("sned")),
+        description="the store: base models and sub-models",
+    )
+    base: str | None = Field(default=None, description="base model to build from; the catalog's default otherwise")
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for the engine")
+    gpu_layers: int | Literal["auto"] = Field(
+        default="auto", description="layers to offload when llama.cpp has a GPU backend"
+    )
+    context: int = Field(default=4096, ge=256, description="tokens of context the engine is opened with")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+
+
+def load_settings() -> Settings:
+    """The settings in force.
+
+    Raises:
+        UsageError: a variable or the settings file has a bad or unknown field, or does not parse.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"The setting {field!r} is not usable: {first['msg']} (got {first.get('input')!r}); "
+            f"change SNED_{field.upper()} or {settings_file()}."
+        ) from error
+    except ValueError as error:  # a TOML syntax error
+        raise UsageError(f"The settings file {settings_file()} does not parse: {error}; mend or remove it.") from error
