@@ -1,0 +1,20 @@
+"""What tests of every room share: the default base model, as users have it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def base_model() -> Path:
+    """The default base model's GGUF, fetched into the user's own store when it is not there yet."""
+    if given := os.environ.get("SNED_TEST_BASE"):
+        return Path(given)
+    fetched = subprocess.run(
+        [Path(sys.executable).with_name("sned"), "fetch", "--json"], check=True, capture_output=True, text=True
+    )
+    return Path(json.loads(fetched.stdout)["path"])
