@@ -1,6 +1,6 @@
 """The one error family of the program.
 
-It lives in the lowest room because every room raises it; only an entry point turns it into a message and an exit status.
+It lives in the lowest room because every room raises it; only an entry point turns it into a message and exit status.
 """
 
 

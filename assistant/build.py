@@ -1,0 +1,167 @@
+"""Building a sub-model: calibration set, pruning, quantisation, and the entry in the store."""
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import psutil
+from gguf.constants import GGMLQuantizationType, LlamaFileType
+
+from assistant.calibration import CalibrationSet, collect
+from assistant.corpus import Document, calibration_documents, corpus_documents, project_documents
+from assistant.digest import sha256_of
+from assistant.errors import BuildError
+from assistant.languages import Language
+from assistant.manifest import BaseReference, SubModelManifest, submodel_identity
+from assistant.recipe import RECIPE_VERSION, Recipe
+from assistant.store import BaseEntry, Store, SubModelEntry
+from prune.gguf_file import GGUFFile
+
+# What Python, torch and transformers take before a weight is read.
+_PROGRAM_BYTES = 700 * 1024**2
+
+# Says what is being done, and how far it is, from 0 to 1.
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What to build.
+
+    Attributes:
+        base: the base model to cut from.
+        language: the language to cut for.
+        recipe: how.
+        project: a folder whose files of the language come first into the calibration set, if any.
+        calibration: folders or archives that take the place of the corpus found on this machine.
+    """
+
+    base: BaseEntry
+    language: Language
+    recipe: Recipe
+    project: Path | None
+    calibration: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A sub-model, and whether it had to be made (`new`) or was there."""
+
+    entry: SubModelEntry
+    new: bool
+
+
+def build(
+    request: BuildRequest,
+    store: Store,
+    progress: Progress = lambda doing, fraction: None,
+    waiting: Callable[[], None] | None = None,
+) -> Built:
+    """The sub-model that was asked for, built if the store does not have it.
+
+    Raises:
+        BuildError: the extra `build` is not installed, there is too little calibration text, or too little memory.
+        CheckpointError: the base model cannot be used.
+        StoreError: the store cannot be written.
+    """
+    _require_torch()
+    with GGUFFile(request.base.path) as base:
+        _require_memory(base, request)
+        progress("Reading calibration text", 0.0)
+        calibration = _calibration_set(request)
+        identity = submodel_identity(
+            request.base.manifest.sha256, request.language, request.recipe, calibration.record.digest
+        )
+        name = f"{request.base.manifest.name}-{request.language.value}-{identity[:10]}"
+        with store.installing("submodels", name, waiting=waiting) as installation:
+            if isinstance(installation.existing, SubModelEntry):
+                return Built(installation.existing, new=False)
+            path = installation.directory / "model.gguf"
+            sparsity = _write_model(base, path, calibration, request, progress)
+            manifest = SubModelManifest(
+                identity=identity,
+                name=name,
+                language=request.language,
+                base=BaseReference(name=request.base.manifest.name, sha256=request.base.manifest.sha256),
+                recipe=request.recipe.as_dict(),
+                recipe_version=RECIPE_VERSION,
+                calibration=calibration.record,
+                sha256=sha256_of(path),
+                size=path.stat().st_size,
+                licence=request.base.manifest.licence,
+                sparsity=sparsity,
+            )
+            entry = installation.commit(manifest)
+            assert isinstance(entry, SubModelEntry)
+            return Built(entry, new=True)
+
+
+def _require_torch() -> None:
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BuildError(
+            f"Building a sub-model needs {' and '.join(missing)}, which this installation lacks; "
+            "install them with: pip install 'sned[build]'."
+        )
+
+
+def _require_memory(base: GGUFFile, request: BuildRequest) -> None:
+    from prune.driver import memory_needed
+
+    recipe = request.recipe
+    needed = memory_needed(base, recipe.sequences, recipe.sequence_length) + _PROGRAM_BYTES
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise BuildError(
+            f"Building from {request.base.manifest.name} with {recipe.tokens:,} calibration tokens takes about "
+            f"{needed / 1024**3:.1f} GB of memory, and {available / 1024**3:.1f} GB are free; "
+            "close other programs, lower --tokens or choose a smaller --base."
+        )
+
+
+def _calibration_set(request: BuildRequest) -> CalibrationSet:
+    from assistant.engine.vocabulary import open_tokenizer
+
+    recipe, language = request.recipe, request.language
+    project: Iterable[Document] = ()
+    if request.project is not None:
+        project = project_documents(request.project, language, recipe.seed)
+    if request.calibration:
+        corpus = chain.from_iterable(
+            calibration_documents(source, language, recipe.seed) for source in request.calibration
+        )
+    else:
+        corpus = iter(corpus_documents(language, recipe.seed))
+    with open_tokenizer(request.base.path) as tokenizer:
+        return collect(project, corpus, language, recipe, tokenizer)
+
+
+def _write_model(
+    base: GGUFFile, path: Path, calibration: CalibrationSet, request: BuildRequest, progress: Progress
+) -> dict[str, float]:
+    """Writes the sub-model's file; the sparsity of each pruned tensor, measured in it, comes back."""
+    from export.gguf_writer import GGUFRewriter
+    from export.quantise import quantise_q8_0
+    from export.sparsity import measured_sparsity
+    from prune.driver import prunable_tensors, prune_blocks
+
+    recipe = request.recipe
+    names = prunable_tensors(base)
+    metadata: dict[str, str | int | float] = {
+        "general.file_type": int(LlamaFileType.MOSTLY_Q8_0),
+        "sned.language": request.language.value,
+        "sned.base.sha256": request.base.manifest.sha256,
+        "sned.sparsity": recipe.sparsity,
+        "sned.calibration.digest": calibration.record.digest,
+    }
+    pruned = prune_blocks(
+        base, calibration.tokens, recipe.sparsity, progress=lambda fraction: progress("Pruning", fraction)
+    )
+    with GGUFRewriter(base, path, dict.fromkeys(names, GGMLQuantizationType.Q8_0), metadata) as writer:
+        for matrix in pruned:
+            writer.write(matrix.name, quantise_q8_0(matrix.values))
+        writer.finish()
+    progress("Measuring the written file", 0.0)
+    return measured_sparsity(path, names)

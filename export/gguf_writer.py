@@ -1,0 +1,161 @@
+"""Writing a GGUF file that takes everything from another one but some of its tensors.
+
+Metadata are copied byte for byte, so tokenizer and chat template stay exactly as they were. Tensors are written as they
+come, each at its place; only one need be in memory.
+"""
+
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
+
+from prune.errors import CheckpointError
+from prune.gguf_file import MAGIC, GGUFFile, TensorInfo
+
+_VERSION = 3
+
+MetadataValue = str | int | float
+
+
+class GGUFRewriter:
+    """Writes `path` with the metadata and tensors of `base`, some tensors in another type.
+
+    Use as a context manager: `write` every replaced tensor, in any order; `finish` copies the others and checks that
+    none is missing. The layout depends on the arguments alone.
+    """
+
+    def __init__(
+        self,
+        base: GGUFFile,
+        path: Path,
+        replaced: Mapping[str, GGMLQuantizationType],
+        metadata: Mapping[str, MetadataValue],
+    ) -> None:
+        """Lays the file out and writes its header.
+
+        Args:
+            base: the file to take from.
+            path: the file to write; it must not exist.
+            replaced: the tensors that `write` will give, and the type they are stored in.
+            metadata: entries to set; an entry of the base keeps its place and must keep its type.
+
+        Raises:
+            CheckpointError: `base` has no tensor of a replaced name, or a shape that its type cannot store.
+            FileExistsError: `path` is there.
+        """
+        self._base = base
+        self._replaced = frozenset(replaced)
+        self._missing = set(replaced)
+        self._tensors = _layout(base, replaced)
+        entries = _metadata_entries(base, metadata)
+        preamble = MAGIC + struct.pack("<IQQ", _VERSION, len(self._tensors), len(entries))
+        head = b"".join([preamble, *entries, *map(_info_bytes, self._tensors.values())])
+        self._data_start = _aligned(len(head), base.alignment)
+        self._file: BinaryIO = path.open("xb")
+        self._file.write(head)
+
+    def __enter__(self) -> "GGUFRewriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, name: str, stored: npt.NDArray[np.uint8]) -> None:
+        """Puts a replaced tensor in its place, given its bytes as stored.
+
+        Raises:
+            ValueError: the tensor was not announced, was written before, or has another size.
+        """
+        if name not in self._missing:
+            raise ValueError(f"tensor {name!r} was not announced as replaced, or is written already")
+        info = self._tensors[name]
+        if stored.nbytes != info.size:
+            raise ValueError(f"tensor {name!r} takes {info.size} bytes, {stored.nbytes} were given")
+        self._file.seek(self._data_start + info.offset)
+        self._file.write(np.ascontiguousarray(stored).data)
+        self._missing.remove(name)
+
+    def finish(self) -> None:
+        """Copies the tensors that were not replaced, and makes the file durable.
+
+        Raises:
+            ValueError: a replaced tensor was never written.
+        """
+        if self._missing:
+            raise ValueError(f"{len(self._missing)} tensors were not written, {min(self._missing)!r} among them")
+        end = 0
+        for name, info in self._tensors.items():
+            if name not in self._replaced:
+                self._file.seek(self._data_start + info.offset)
+                for piece in self._base.copy_chunks(self._base.tensors[name]):
+                    self._file.write(piece)
+            end = self._data_start + _aligned(info.offset + info.size, self._base.alignment)
+        self._file.truncate(end)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _aligned(position: int, alignment: int) -> int:
+    return -(-position // alignment) * alignment
+
+
+def _layout(base: GGUFFile, replaced: Mapping[str, GGMLQuantizationType]) -> dict[str, TensorInfo]:
+    """The tensors in the base's order, with offsets counted from the start of the data."""
+    for name in replaced:
+        base.tensor(name)
+    tensors: dict[str, TensorInfo] = {}
+    offset = 0
+    for name, source in base.tensors.items():
+        tensor_type = replaced.get(name, source.type)
+        block, block_bytes = GGML_QUANT_SIZES[tensor_type]
+        if source.shape[-1] % block:
+            raise CheckpointError(
+                f"{base.path}: tensor {name!r} has rows of {source.shape[-1]} values, which {tensor_type.name} cannot "
+                f"store (it takes them by {block}); choose another base model."
+            )
+        size = int(np.prod(source.shape)) // block * block_bytes
+        tensors[name] = TensorInfo(name, source.shape, tensor_type, offset, size)
+        offset = _aligned(offset + size, base.alignment)
+    return tensors
+
+
+def _info_bytes(info: TensorInfo) -> bytes:
+    dimensions = info.shape[::-1]
+    return (
+        _string_bytes(info.name)
+        + struct.pack(f"<I{len(dimensions)}Q", len(dimensions), *dimensions)
+        + struct.pack("<IQ", info.type.value, info.offset)
+    )
+
+
+def _metadata_entries(base: GGUFFile, changes: Mapping[str, MetadataValue]) -> list[bytes]:
+    kept = [
+        _entry_bytes(key, changes[key], entry.type) if key in changes else base.raw_entry(key)
+        for key, entry in base.entries.items()
+    ]
+    return kept + [_entry_bytes(key, value) for key, value in changes.items() if key not in base.entries]
+
+
+def _entry_bytes(key: str, value: MetadataValue, value_type: GGUFValueType | None = None) -> bytes:
+    if isinstance(value, str):
+        natural, raw = GGUFValueType.STRING, _string_bytes(value)
+    elif isinstance(value, int):
+        natural, raw = GGUFValueType.UINT32, struct.pack("<I", value)
+    else:
+        natural, raw = GGUFValueType.FLOAT32, struct.pack("<f", value)
+    if value_type not in (None, natural):
+        raise CheckpointError(f"The metadata key {key!r} holds a {value_type.name}, not a {natural.name}.")
+    return _string_bytes(key) + struct.pack("<I", natural.value) + raw
+
+
+def _string_bytes(text: str) -> bytes:
+    raw = text.encode("utf-8")
+    return struct.pack("<Q", len(raw)) + raw
