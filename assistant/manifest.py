@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.languages import Language
 from assistant.recipe import RECIPE_VERSION, Recipe
+
+# Names become folder names on every platform, and come from catalogs that others wrote.
+MODEL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 
 
 class _Record(BaseModel):

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
         description="the store: base models and sub-models",
     )
     base: str | None = Field(default=None, description="base model to build from; the catalog's default otherwise")
+    catalog: Path | None = Field(
+        default=None,
+        description="a catalog of further base models; `catalog.toml` beside the settings file otherwise",
+    )
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for the engine")
     gpu_layers: int | Literal["auto"] = Field(
         default="auto", description="layers to offload when llama.cpp has a GPU backend"
