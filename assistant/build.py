@@ -122,18 +122,18 @@ def _require_memory(base: GGUFFile, request: BuildRequest) -> None:
 
 
 def _calibration_set(request: BuildRequest) -> CalibrationSet:
-    from assistant.engine.vocabulary import open_tokenizer
+    from assistant.engine.tokenizer import open_tokenizer
 
     recipe, language = request.recipe, request.language
     project: Iterable[Document] = ()
     if request.project is not None:
         project = project_documents(request.project, language, recipe.seed)
     if request.calibration:
-        corpus = chain.from_iterable(
+        corpus: Iterable[Document] = chain.from_iterable(
             calibration_documents(source, language, recipe.seed) for source in request.calibration
         )
     else:
-        corpus = iter(corpus_documents(language, recipe.seed))
+        corpus = corpus_documents(language, recipe.seed, request.project)
     with open_tokenizer(request.base.path) as tokenizer:
         return collect(project, corpus, language, recipe, tokenizer)
 

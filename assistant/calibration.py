@@ -5,13 +5,14 @@ length, so that a set shows many files rather than much of one; the stretches ar
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from assistant.corpus import Document
+from assistant.corpus import Document, corpus_advice
+from assistant.engine.tokenizer import Tokenizer
 from assistant.errors import BuildError
 from assistant.languages import Language
 from assistant.manifest import CalibrationRecord
@@ -19,19 +20,6 @@ from assistant.recipe import Recipe
 
 # A token of code is three to four characters; twice that is read, so that a stretch seldom comes out short.
 _CHARACTERS_A_TOKEN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Tokenizer:
-    """How text becomes tokens of the base model.
-
-    Attributes:
-        tokenise: gives the ids of a text, in which nothing is taken for a special token.
-        separator: the id that stands between two files.
-    """
-
-    tokenise: Callable[[str], list[int]]
-    separator: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +91,7 @@ def _stretches(
 ) -> Iterator[tuple[str, npt.NDArray[np.int32]]]:
     for document in documents:
         text = _excerpt(document, recipe.sequence_length * _CHARACTERS_A_TOKEN, recipe.seed)
-        ids = [*tokenizer.tokenise(text)[: recipe.sequence_length - 1], tokenizer.separator]
+        ids = [*tokenizer.tokenize(text)[: recipe.sequence_length - 1], tokenizer.separator]
         yield document.origin, np.array(ids, dtype=np.int32)
 
 
@@ -120,6 +108,6 @@ def _excerpt(document: Document, length: int, seed: int) -> str:
 def _too_little(language: Language, recipe: Recipe, found: int) -> str:
     smaller = f", or build from less with --tokens {found}" if found >= recipe.sequence_length else ""
     return (
-        f"Only {found:,} tokens of {language.title} were found for calibration, of {recipe.tokens:,} wanted: "
-        f"name a folder or an archive of {language.title} code with --calibration{smaller}."
+        f"Only {found:,} tokens of {language.label} were found for calibration, of {recipe.tokens:,} wanted: "
+        f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration{smaller}."
     )

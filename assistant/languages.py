@@ -14,9 +14,9 @@ class Language(StrEnum):
     JAVASCRIPT = "javascript"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """The language's name as its users write it."""
-        return _TITLES[self]
+        return _LABELS[self]
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ class Language(StrEnum):
         return _SUFFIXES[self]
 
 
-_TITLES = {
+_LABELS = {
     Language.PYTHON: "Python",
     Language.JAVA: "Java",
     Language.CPP: "C++",

@@ -15,7 +15,7 @@ from prune.architectures import Matrix, architecture_of
 from prune.blocks import Block, BlockLoader
 from prune.errors import CheckpointError, UsageError
 from prune.gguf_file import GGUFFile
-from prune.wanda import InputNorms, unstructured_mask, wanda_scores
+from prune.wanda import InputNorms, pruned_per_row, unstructured_mask, wanda_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class _Pass:
                     f"The weights or inputs of {name!r} in {self._loader.file.path} are not finite numbers: "
                     "the base model is damaged; remove it and fetch it again."
                 )
-            weight *= unstructured_mask(scores, self._sparsity)
+            weight *= unstructured_mask(scores, pruned_per_row(weight, self._sparsity))
             yield PrunedMatrix(name, self._loader.in_file_order(matrix, weight))
 
     def _advance(self, index: int, matrices: tuple[Matrix, ...]) -> None:
@@ -166,4 +166,4 @@ def memory_needed(file: GGUFFile, sequences: int, sequence_length: int) -> int:
     activations = sequences * sequence_length * (width + max(width, intermediate)) * _FLOAT_BYTES
     block = sum(_weights(file, matrix.weight_name(0)) for matrix in architecture_of(file).matrices) * _FLOAT_BYTES
     # Scores and mask of the widest matrix, and one sequence's gate and up activations, come on top.
-    return activations + 2 * block + 4 * sequence_length * intermediate * _FLOAT_BYTES
+    return int(activations + 2 * block + 4 * sequence_length * intermediate * _FLOAT_BYTES)

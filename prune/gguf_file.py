@@ -297,7 +297,7 @@ class GGUFFile:
         try:
             for _ in range(count):
                 position += 8 + length_at(buffer, position)[0]
-        except struct.error:
+        except (struct.error, OverflowError):  # past the end, or past what an address can be
             position = end + 1
         if position > end:
             raise self._corrupted(f"an array of {count} strings ends outside the file")

@@ -36,23 +36,35 @@ def wanda_scores(weight: Tensor, norms: Tensor) -> Tensor:
     return weight.abs() * norms
 
 
-def unstructured_mask(scores: Tensor, sparsity: float) -> Tensor:
+def pruned_per_row(weight: Tensor, sparsity: float) -> int:
+    """How many weights to prune in each row for a matrix of this sparsity: `int(inputs * sparsity)`, or a few less.
+
+    A base model that is quantised itself has zeros of its own; where some rows have more of them than they should lose,
+    the others keep a little more, so that the matrix as a whole has the sparsity that was asked for.
+    """
+    rows, inputs = weight.shape
+    pruned = int(inputs * sparsity)
+    zeros = inputs - weight.count_nonzero(dim=1)
+    while pruned > 0 and int(zeros.clamp(min=pruned).sum()) > rows * int(inputs * sparsity):
+        pruned -= 1
+    return pruned
+
+
+def unstructured_mask(scores: Tensor, pruned: int) -> Tensor:
     """Which weights survive, compared within each output row (section 3): True for kept, shape as `scores`.
 
-    Every row loses exactly `int(inputs * sparsity)` weights, those of the lowest score; of equal scores the first goes,
-    so the mask is the same on every run.
+    Every row loses exactly `pruned` weights, those of the lowest score; of equal scores the first goes, so the mask is
+    the same on every run.
     """
-    inputs = scores.shape[1]
-    pruned = int(inputs * sparsity)
     if pruned == 0:
         return torch.ones_like(scores, dtype=torch.bool)
     threshold = scores.kthvalue(pruned, dim=1, keepdim=True).values
     kept = scores > threshold
     # Ties at the threshold are rare, and dear to resolve: only the rows that have them pay.
-    tied_rows = (kept.sum(dim=1) < inputs - pruned).nonzero().squeeze(1)
+    to_keep = scores.shape[1] - pruned
+    tied_rows = (kept.sum(dim=1) < to_keep).nonzero().squeeze(1)
     if tied_rows.numel():
         tied = scores[tied_rows] == threshold[tied_rows]
-        to_keep = inputs - pruned - kept[tied_rows].sum(dim=1, keepdim=True)
-        last_ties = tied & (tied.flip(1).cumsum(dim=1).flip(1) <= to_keep)
-        kept[tied_rows] |= last_ties
+        ties_to_keep = to_keep - kept[tied_rows].sum(dim=1, keepdim=True)
+        kept[tied_rows] |= tied & (tied.flip(1).cumsum(dim=1).flip(1) <= ties_to_keep)
     return kept

@@ -1,6 +1,63 @@
-"""`sned build`."""
+"""`sned build`: makes the sub-model of a project's language."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assistant.cli.output import print_json
+from assistant.recipe import Recipe
+
+_DEFAULT = Recipe()
 
 
-def build() -> None:
-    """Not written yet."""
-    raise NotImplementedError
+def build(
+    path: Annotated[Path, typer.Argument(help="The project to build for.", show_default="the current folder")] = Path(),
+    language: Annotated[
+        str | None, typer.Option(help="python, java, cpp or javascript; the project's own by default.")
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Base model to cut from; see sned models.")] = None,
+    sparsity: Annotated[float, typer.Option(help="Fraction of zeros in every pruned matrix.")] = _DEFAULT.sparsity,
+    tokens: Annotated[int, typer.Option(help="Calibration tokens in all.")] = _DEFAULT.tokens,
+    sequence_length: Annotated[int, typer.Option(help="Tokens of a calibration sequence.")] = _DEFAULT.sequence_length,
+    project_share: Annotated[
+        float, typer.Option(help="Most of the calibration tokens that may come from the project, 0 to 1.")
+    ] = _DEFAULT.project_share,
+    seed: Annotated[int, typer.Option(help="Chooses which calibration text is taken.")] = _DEFAULT.seed,
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder or archive of code to calibrate on, instead of what is found on this machine."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Build the sub-model of a project's language from its base model."""
+    from assistant.build import BuildRequest
+    from assistant.build import build as build_submodel
+    from assistant.build_choices import base_to_build_from, language_to_build_for
+    from assistant.cli.build_display import BuildDisplay
+    from assistant.settings import load_settings
+    from assistant.store import Store
+
+    recipe = Recipe(
+        sparsity=sparsity, tokens=tokens, sequence_length=sequence_length, project_share=project_share, seed=seed
+    )
+    settings = load_settings()
+    store = Store(settings.home)
+    request = BuildRequest(
+        base=base_to_build_from(store, settings, base),
+        language=language_to_build_for(path, language),
+        recipe=recipe,
+        project=path,
+        calibration=tuple(calibration or ()),
+    )
+    with BuildDisplay() as display:
+        built = build_submodel(request, store, display.advanced, display.waiting)
+    manifest = built.entry.manifest
+    if as_json:
+        print_json({"new": built.new, "path": str(built.entry.path), **manifest.model_dump(mode="json")})
+        return
+    mean = sum(manifest.sparsity.values()) / len(manifest.sparsity)
+    verb = "Built" if built.new else "Already built:"
+    print(
+        f"{verb} {manifest.name} ({manifest.size / 1e6:.0f} MB, {mean:.1%} zeros in {len(manifest.sparsity)} matrices)."
+    )

@@ -1,0 +1,39 @@
+"""What to build where the user does not say: the project's language, and the base model."""
+
+from pathlib import Path
+
+from assistant.catalog import load_catalog
+from assistant.detection import detect
+from assistant.errors import UsageError
+from assistant.languages import Language, parse_language
+from assistant.settings import Settings
+from assistant.store import BaseEntry, Store
+
+
+def language_to_build_for(project: Path, name: str | None) -> Language:
+    """The language called `name`, or the one `project` is written in.
+
+    Raises:
+        UsageError: there is no project, or its language has no sub-models.
+    """
+    detection = detect(project)
+    if name is not None:
+        return parse_language(name)
+    if detection.submodel_language is None:
+        raise UsageError(f"{detection.reason} To build a sub-model all the same, name its language with --language.")
+    return detection.submodel_language
+
+
+def base_to_build_from(store: Store, settings: Settings, name: str | None) -> BaseEntry:
+    """The base model called `name`, or the one the settings or the catalog give; it has to be in the store.
+
+    Raises:
+        UsageError: there is no such model, or it has not been fetched.
+    """
+    catalog = load_catalog(settings.catalog)
+    wanted = name or settings.base
+    model = catalog.default if wanted is None else catalog.find(wanted)
+    entry = store.base(model.name)
+    if entry is None:
+        raise UsageError(f"The base model {model.name} is not here yet; get it with: sned fetch {model.name}")
+    return entry

@@ -1,0 +1,115 @@
+"""The pass through a model, against Wanda written straight from the paper."""
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from prune.driver import memory_needed, prunable_tensors, prune_blocks
+from prune.errors import CheckpointError, UsageError
+from prune.gguf_file import GGUFFile
+from tests.prune import reference
+from tests.prune import tiny_models as tiny
+
+TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (5, 24)).astype(np.int32)
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama"])
+@pytest.mark.parametrize("sparsity", [0.3, 0.5])
+def test_equals_the_paper_written_out(architecture: str, sparsity: float, tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", architecture)
+    with GGUFFile(model.path) as file:
+        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, sparsity)}
+    expected = reference.prune(model.weights, architecture, TOKENS, sparsity)
+    assert pruned.keys() == expected.keys()
+    for name, values in pruned.items():
+        # The reference computes in double precision; scores closer than float rounding may fall either way.
+        assert ((values == 0) != (expected[name] == 0)).mean() < 0.002, name
+        kept = values != 0
+        assert (values[kept] == model.weights[name][kept]).all(), f"{name}: a surviving weight was changed"
+
+
+@pytest.mark.parametrize("quantisation", ["Q8_0", "Q4_0", "F16"])
+def test_reads_quantised_bases(quantisation: str, tmp_path: Path) -> None:
+    # Rows of 64 and 96 values: whole blocks of 32.
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2", gguf.GGMLQuantizationType[quantisation])
+    with GGUFFile(model.path) as file:
+        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, 0.5)}
+        assert list(pruned) == prunable_tensors(file)
+    for name, values in pruned.items():
+        kept = values != 0
+        assert (values[kept] == model.weights[name][kept]).all()
+        assert kept.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_same_inputs_give_the_same_masks(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
+    with GGUFFile(model.path) as file:
+        first, second = ([matrix.values.tobytes() for matrix in prune_blocks(file, TOKENS, 0.5)] for _ in range(2))
+    assert first == second
+
+
+def test_other_calibration_text_gives_other_masks(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
+    with GGUFFile(model.path) as file:
+        first, second = (
+            np.concatenate([matrix.values.ravel() == 0 for matrix in prune_blocks(file, tokens, 0.5)])
+            for tokens in (TOKENS, TOKENS[::-1] // 4)
+        )
+    assert 0.01 < (first != second).mean() < 0.5
+
+
+def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
+    seen: list[float] = []
+    with GGUFFile(model.path) as file:
+        for _ in prune_blocks(file, TOKENS, 0.5, progress=seen.append):
+            pass
+    assert seen[0] == 0.0
+    assert seen[-1] == 1.0
+    assert seen == sorted(seen)
+
+
+def test_memory_does_not_grow_with_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = []
+    for blocks in (2, 8):
+        monkeypatch.setattr(tiny, "BLOCKS", blocks)
+        model = tiny.write_tiny_model(tmp_path / f"{blocks}.gguf", "qwen2")
+        with GGUFFile(model.path) as file:
+            needed.append(memory_needed(file, 32, 1024))
+    assert needed[0] == needed[1] > 32 * 1024 * (tiny.HIDDEN + tiny.INTERMEDIATE) * 4
+
+
+def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    damaged = np.full((tiny.HIDDEN, tiny.INTERMEDIATE), 0.1, dtype=np.float32)
+    damaged[3, 5] = np.nan
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2", replace={"blk.1.ffn_down.weight": damaged})
+    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"blk\.1\.ffn_down\.weight"):
+        list(prune_blocks(file, TOKENS, 0.5))
+
+
+def test_an_unsupported_architecture_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "starcoder2")
+    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"starcoder2.*llama, qwen2, qwen3"):
+        prunable_tensors(file)
+
+
+def test_a_token_outside_the_vocabulary_is_refused(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2")
+    tokens = np.full((1, 8), tiny.VOCABULARY, dtype=np.int32)
+    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=f"Token {tiny.VOCABULARY}"):
+        list(prune_blocks(file, tokens, 0.5))
+
+
+def test_no_calibration_text_is_refused(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2")
+    with GGUFFile(model.path) as file, pytest.raises(UsageError, match="no whole sequence"):
+        list(prune_blocks(file, np.empty((0, 24), dtype=np.int32), 0.5))
+
+
+def test_a_matrix_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
+    wrong = {"blk.0.attn_v.weight": np.zeros((7, tiny.HIDDEN), dtype=np.float32)}
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2", replace=wrong)
+    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match="v_proj"):
+        list(prune_blocks(file, TOKENS, 0.5))
