@@ -1,10 +1,11 @@
 """What the program asks of a model, whoever runs it: editor, chat and HTTP server depend on this alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from threading import Event
 from typing import Protocol
+
+from assistant.engine.cancellation import Cancellation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen, and how many at most. A temperature of 0 is greedy, and deterministic."""
+    """How tokens are chosen, and how many at most. A temperature of 0 is greedy, and deterministic.
+
+    `max_tokens` counts tokens that give new text: those that only spell a healed prompt's end again are not limited.
+    """
 
     max_tokens: int = 128
     temperature: float = 0.0
@@ -55,11 +59,16 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a generation cost: token counts, and seconds of prefill and decoding."""
+    """What a generation cost: token counts, and seconds of prefill and decoding.
+
+    `decode_steps` is how often the model was evaluated in decoding: the first token comes from prefill, and a token
+    after which the caller or a limit stopped is not evaluated.
+    """
 
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    decode_steps: int
     prefill_seconds: float
     decode_seconds: float
     stop_reason: StopReason
@@ -72,12 +81,26 @@ class Usage:
 
     @property
     def decode_rate(self) -> float:
-        """Tokens generated a second."""
-        return self.completion_tokens / self.decode_seconds if self.decode_seconds else 0.0
+        """Tokens decoded a second; 0 when none was."""
+        return self.decode_steps / self.decode_seconds if self.decode_seconds else 0.0
+
+
+class TokenRole(StrEnum):
+    """What a special token is for, wherever its name is found."""
+
+    FIM_PREFIX = "fim-prefix"
+    FIM_SUFFIX = "fim-suffix"
+    FIM_MIDDLE = "fim-middle"
+    FIM_PAD = "fim-pad"
+    REPOSITORY = "repository"
+    FILE_SEPARATOR = "file-separator"
 
 
 class Generation(Protocol):
-    """A running generation: iterate for pieces of text; close it to stop early."""
+    """A running generation: iterate for pieces of text; close it to stop early.
+
+    Iteration and `close` belong to one thread at a time; another thread stops a generation through its cancellation.
+    """
 
     def __iter__(self) -> Iterator[str]:
         """Pieces of text as they come; each is whole characters."""
@@ -95,17 +118,27 @@ class Generation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What a caller may need to know of the model that runs."""
+    """What a caller may need to know of the model that runs.
+
+    Attributes:
+        name: as the user knows it.
+        architecture: such as `qwen2`.
+        parameters: number of weights.
+        file_bytes: size of the model file.
+        context: tokens that prompt and completion may have together.
+        special_tokens: names of the special tokens the model file gives these roles to; often fewer than it has.
+    """
 
     name: str
     architecture: str
     parameters: int
     file_bytes: int
     context: int
+    special_tokens: Mapping[TokenRole, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):
-    """One loaded model."""
+    """One loaded model. Usable from any thread; a second generation waits until the first has ended or been closed."""
 
     @property
     def info(self) -> ModelInfo:
@@ -120,8 +153,8 @@ class Engine(Protocol):
         """Whether the vocabulary has the special token of this name."""
         ...
 
-    def generate(self, prompt: Prompt, sampling: Sampling, cancel: Event | None = None) -> Generation:
-        """Continues `prompt`. Setting `cancel` stops prefill and decoding.
+    def generate(self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None) -> Generation:
+        """Continues `prompt`; work begins with the first iteration. Setting `cancel` stops prefill and decoding.
 
         Raises:
             EngineError: the prompt is longer than the context, names an unknown special token, or the model fails.

@@ -1,0 +1,139 @@
+"""One generation of the llama.cpp engine: prefill, then a token at a time, as text."""
+
+import codecs
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.healing import Constraint
+from assistant.engine.protocol import Sampling, StopReason, Usage
+from assistant.engine.sampling import Logits, Sampler
+from assistant.engine.sequence import CachedSequence
+from assistant.engine.vocabulary import Vocabulary
+from assistant.errors import EngineError
+
+_WAIT_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class LoadedModel:
+    """What generations share: they run one at a time, under the lock."""
+
+    vocabulary: Vocabulary
+    sequence: CachedSequence
+    context: int
+    in_use: Lock = field(default_factory=Lock)
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt's tokens, what the model has to begin with after them, and how to go on."""
+
+    tokens: list[int]
+    constraint: Constraint
+    sampling: Sampling
+    cancel: Cancellation
+
+
+class LlamaGeneration:
+    """A running generation (the protocol's `Generation`)."""
+
+    def __init__(self, model: LoadedModel, request: Request) -> None:
+        self._model = model
+        self._request = request
+        self._cached = 0
+        self._completion_tokens = 0
+        self._decode_steps = 0
+        self._prefill_seconds = 0.0
+        self._decode_seconds = 0.0
+        self._stop_reason = StopReason.CALLER
+        self._new_tokens = 0
+        self._pieces = self._run()
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces
+
+    def close(self) -> None:
+        """Stops generating, and lets the next generation begin."""
+        self._pieces.close()
+
+    @property
+    def usage(self) -> Usage:
+        """What it cost so far; complete once iteration has ended."""
+        return Usage(
+            prompt_tokens=len(self._request.tokens),
+            cached_tokens=self._cached,
+            completion_tokens=self._completion_tokens,
+            decode_steps=self._decode_steps,
+            prefill_seconds=self._prefill_seconds,
+            decode_seconds=self._decode_seconds,
+            stop_reason=self._stop_reason,
+        )
+
+    def _run(self) -> Generator[str, None, None]:
+        while not self._model.in_use.acquire(timeout=_WAIT_SECONDS):
+            if self._request.cancel.is_set():
+                self._stop_reason = StopReason.CANCELLED
+                return
+        try:
+            if self._model.closed:
+                raise EngineError("The model has been closed; open it again.")
+            with Sampler(self._request.sampling) as sampler:
+                yield from self._text(sampler)
+        finally:
+            self._model.in_use.release()
+
+    def _text(self, sampler: Sampler) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        logits = self._prefill()
+        while logits is not None:
+            started = time.perf_counter()
+            token = self._choose(sampler, logits)
+            if token is None:
+                return
+            # A character whose bytes are not all there yet stays in the decoder.
+            text = decoder.decode(self._request.constraint.accept(self._model.vocabulary.piece(token)))
+            self._new_tokens += not self._request.constraint.active
+            self._decode_seconds += time.perf_counter() - started
+            if text:
+                yield text
+            if (full := self._exhausted()) is not None:
+                self._stop_reason = full
+                return
+            logits = self._step(token)
+        self._stop_reason = StopReason.CANCELLED
+
+    def _prefill(self) -> Logits | None:
+        started = time.perf_counter()
+        sequence, tokens = self._model.sequence, self._request.tokens
+        self._cached = sequence.keep_common(tokens)
+        logits = sequence.evaluate(tokens[self._cached :], self._request.cancel)
+        self._prefill_seconds = time.perf_counter() - started
+        return logits
+
+    def _choose(self, sampler: Sampler, logits: Logits) -> int | None:
+        """The next token, or None where the completion ends."""
+        constraint = self._request.constraint
+        token = sampler.choose(logits, constraint.allowed() if constraint.active else None)
+        if self._model.vocabulary.ends(token):
+            self._stop_reason = StopReason.END_TOKEN
+            return None
+        self._completion_tokens += 1
+        return token
+
+    def _step(self, token: int) -> Logits | None:
+        started = time.perf_counter()
+        logits = self._model.sequence.evaluate([token], self._request.cancel)
+        self._decode_seconds += time.perf_counter() - started
+        self._decode_steps += 1
+        return logits
+
+    def _exhausted(self) -> StopReason | None:
+        if self._new_tokens >= self._request.sampling.max_tokens:
+            return StopReason.LIMIT
+        if len(self._model.sequence.tokens) >= self._model.context:
+            return StopReason.CONTEXT_FULL
+        return None

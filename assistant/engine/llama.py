@@ -1,0 +1,173 @@
+"""llama.cpp in this process: the first engine.
+
+It works on tokens through llama.cpp's C API, as llama-cpp-python's `Llama` class offers neither token healing, nor a
+stop during prefill, nor FIM prompts of our own order.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
+from assistant.engine.healing import Constraint, heal
+from assistant.engine.memory import check_memory, read_shape
+from assistant.engine.native import capture_log, forget_errors, llama_cpp, recent_errors
+from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling
+from assistant.engine.sequence import CachedSequence
+from assistant.engine.vocabulary import Vocabulary
+from assistant.errors import EngineError
+
+_ALL_LAYERS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaOptions:
+    """How a model is opened.
+
+    Attributes:
+        context: tokens that prompt and completion may have together.
+        threads: CPU threads.
+        gpu_layers: layers to offload; `auto` is all of them where llama.cpp was built with a GPU backend.
+        batch: tokens evaluated at once in prefill.
+        check_memory: refuse a model that does not fit in the memory available now.
+    """
+
+    context: int = 4096
+    threads: int = 2
+    gpu_layers: int | Literal["auto"] = "auto"
+    batch: int = 512
+    check_memory: bool = True
+
+
+class LlamaEngine:
+    """A GGUF model run by llama.cpp, with the KV cache of the last prompt kept for the next."""
+
+    def __init__(self, path: Path, options: LlamaOptions, name: str | None = None) -> None:
+        """Loads the model at `path`; `name` is what to call it, the file's name by default.
+
+        Raises:
+            EngineError: the file is missing, damaged or of a kind llama.cpp cannot run, or memory is too small for it.
+        """
+        shape = read_shape(path)
+        if options.check_memory:
+            check_memory(path, shape, options.context)
+        capture_log()
+        llama_cpp.llama_backend_init()
+        self._handle: Any = _load_model(path, options)
+        self._context: Any = None
+        try:
+            self._context = _open_context(self._handle, path, options)
+        except EngineError:
+            self._free()
+            raise
+        vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self._handle))
+        context = llama_cpp.llama_n_ctx(self._context)
+        self._model = LoadedModel(vocabulary, CachedSequence(self._context, vocabulary.size, options.batch), context)
+        self._info = ModelInfo(
+            name=name or path.stem,
+            architecture=shape.architecture,
+            parameters=llama_cpp.llama_model_n_params(self._handle),
+            file_bytes=shape.file_bytes,
+            context=context,
+            special_tokens=vocabulary.declared(),
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that runs."""
+        return self._info
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens that `text` takes in this model's vocabulary."""
+        return len(self._model.vocabulary.tokenize(text))
+
+    def has_token(self, special: str) -> bool:
+        """Whether the vocabulary has the special token of this name."""
+        return self._model.vocabulary.special(special) is not None
+
+    def generate(self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None) -> Generation:
+        """Continues `prompt`; work begins with the first iteration. Setting `cancel` stops prefill and decoding.
+
+        Raises:
+            EngineError: the prompt is empty or longer than the context, names an unknown special token, or the engine
+                is closed.
+        """
+        if self._model.closed:
+            raise EngineError("The model has been closed; open it again.")
+        tokens, wanted = self._encode(prompt)
+        if not tokens:
+            raise EngineError("The prompt is empty; give the model something to continue.")
+        if len(tokens) >= self._info.context:
+            raise EngineError(
+                f"The prompt has {len(tokens)} tokens and the context {self._info.context}; "
+                "shorten it, or raise SNED_CONTEXT."
+            )
+        constraint = Constraint(wanted, self._model.vocabulary)
+        return LlamaGeneration(self._model, Request(tokens, constraint, sampling, cancel or Cancellation()))
+
+    def close(self) -> None:
+        """Frees the model, once a running generation has ended."""
+        with self._model.in_use:
+            if not self._model.closed:
+                self._model.closed = True
+                self._model.sequence.close()
+                self._free()
+
+    def _free(self) -> None:
+        if self._context is not None:
+            llama_cpp.llama_free(self._context)
+        llama_cpp.llama_model_free(self._handle)
+
+    def _encode(self, prompt: Prompt) -> tuple[list[int], bytes]:
+        """A prompt's tokens, and the bytes the model has to write again if it is healed."""
+        vocabulary = self._model.vocabulary
+        tokens = list(vocabulary.first)
+        wanted = b""
+        for index, segment in enumerate(prompt.segments):
+            if segment.special:
+                token = vocabulary.special(segment.text)
+                if token is None:
+                    raise EngineError(
+                        f"{self._info.name} has no special token {segment.text!r}; choose a model trained for it."
+                    )
+                tokens.append(token)
+            elif prompt.healed and index == len(prompt.segments) - 1:
+                healed = heal(segment.text, vocabulary)
+                tokens += healed.tokens
+                wanted = healed.wanted
+            else:
+                tokens += vocabulary.tokenize(segment.text)
+        if not tokens and wanted:  # nothing to begin with: the model has to be given what it would write again
+            return vocabulary.tokenize(prompt.segments[-1].text), b""
+        return tokens, wanted
+
+
+def _load_model(path: Path, options: LlamaOptions) -> Any:
+    parameters = llama_cpp.llama_model_default_params()
+    if options.gpu_layers == "auto":
+        parameters.n_gpu_layers = _ALL_LAYERS if llama_cpp.llama_supports_gpu_offload() else 0
+    else:
+        parameters.n_gpu_layers = options.gpu_layers
+    forget_errors()
+    handle = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
+    if not handle:
+        reason = recent_errors() or "no reason given"
+        raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
+    return handle
+
+
+def _open_context(handle: Any, path: Path, options: LlamaOptions) -> Any:
+    parameters = llama_cpp.llama_context_default_params()
+    parameters.n_ctx = options.context
+    parameters.n_batch = parameters.n_ubatch = min(options.batch, options.context)
+    parameters.n_outputs_max = 1  # only the last token's logits are wanted: room for one saves 300 MB on a 0.5B model
+    parameters.n_threads = parameters.n_threads_batch = options.threads
+    forget_errors()
+    context = llama_cpp.llama_init_from_model(handle, parameters)
+    if not context:
+        reason = recent_errors() or "no reason given"
+        raise EngineError(
+            f"llama.cpp cannot open {path} with a context of {options.context}: {reason}; lower SNED_CONTEXT."
+        )
+    return context

@@ -1,0 +1,105 @@
+"""Whether a model can be opened here: its file is whole, and the machine's memory holds it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from assistant.errors import CheckpointError, EngineError
+from prune.gguf_file import GGUFFile
+
+_KV_BYTES_PER_VALUE = 2  # the cache holds half-precision numbers
+_MAX_LAYERS = 512  # llama.cpp's own limit, where it ends the process
+_MAX_WIDTH = 1 << 20
+# Compute buffers and the vocabulary, measured from 0.5B to 1.5B models.
+_WORKING_BYTES = 150 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """What a model file's header says of the memory it will take.
+
+    Attributes:
+        architecture: such as `qwen2`.
+        file_bytes: size of the file, and of the weights in memory.
+        kv_bytes_per_token: bytes of KV cache each token of context takes.
+    """
+
+    architecture: str
+    file_bytes: int
+    kv_bytes_per_token: int
+
+    def memory(self, context: int) -> int:
+        """Bytes that the model takes when opened with that many tokens of context."""
+        return self.file_bytes + self.kv_bytes_per_token * context + _WORKING_BYTES
+
+
+def read_shape(path: Path) -> ModelShape:
+    """The shape in a model file's header, which is checked strictly: llama.cpp ends the process on some damaged files.
+
+    Raises:
+        EngineError: the file is missing, not GGUF, truncated, corrupted, or not a language model.
+    """
+    try:
+        with GGUFFile(path) as file:
+            return _shape_of(file, path)
+    except CheckpointError as error:
+        raise EngineError(str(error)) from error
+
+
+def check_memory(path: Path, shape: ModelShape, context: int) -> None:
+    """Refuses a model that is larger than the memory now available.
+
+    Raises:
+        EngineError: it is.
+    """
+    needed, available = shape.memory(context), psutil.virtual_memory().available
+    if needed > available:
+        raise EngineError(
+            f"{path} needs {_gib(needed)} of memory with a context of {context}, and {_gib(available)} are available; "
+            "close other programs, choose a smaller model, lower SNED_CONTEXT, or insist with --ignore-memory."
+        )
+
+
+def _shape_of(file: GGUFFile, path: Path) -> ModelShape:
+    architecture = file.architecture
+    layers = _count(file, path, "block_count", _MAX_LAYERS)
+    heads = _largest(file, path, "head_count", f"{architecture}.attention.head_count")
+    width = _count(file, path, "embedding_length", _MAX_WIDTH)
+    if heads > width:
+        raise _unusable(path, f"{heads} attention heads for a width of {width}")
+    kv_heads = _largest(file, path, "head_count_kv", f"{architecture}.attention.head_count_kv", heads)
+    key_length = file.value(f"{architecture}.attention.key_length", width // heads)
+    value_length = file.value(f"{architecture}.attention.value_length", width // heads)
+    if not all(isinstance(length, int) and 0 < length <= _MAX_WIDTH for length in (key_length, value_length)):
+        raise _unusable(path, f"attention heads of {key_length!r} and {value_length!r} values")
+    per_token = layers * kv_heads * (key_length + value_length) * _KV_BYTES_PER_VALUE
+    return ModelShape(architecture, path.stat().st_size, per_token)
+
+
+def _count(file: GGUFFile, path: Path, key: str, limit: int) -> int:
+    value: Any = file.value(f"{file.architecture}.{key}")
+    if not isinstance(value, int) or not 0 < value <= limit:
+        raise _unusable(path, f"{key} is {value!r}")
+    return int(value)
+
+
+def _largest(file: GGUFFile, path: Path, what: str, key: str, default: int | None = None) -> int:
+    """A count that a file may give once for all layers, or a layer each."""
+    value: Any = file.value(key, default)
+    counts = value if isinstance(value, list) else [value]
+    if not counts or not all(isinstance(count, int) and 0 <= count <= _MAX_WIDTH for count in counts):
+        raise _unusable(path, f"{what} is {value!r}")
+    largest: int = max(counts)
+    if largest == 0:
+        raise _unusable(path, f"{what} is 0")
+    return largest
+
+
+def _unusable(path: Path, what: str) -> EngineError:
+    return EngineError(f"{path} is not a usable language model: {what}; fetch or build it again.")
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB"

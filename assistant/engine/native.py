@@ -1,0 +1,54 @@
+"""The llama.cpp library: loaded so that it shares the machine, and what it says kept for when something fails."""
+
+import logging
+import os
+from collections import deque
+from typing import Any
+
+# Threads that wait for each other should sleep, not spin: beside other work on the same cores, as there always is in an
+# editor, decoding was measured 4 to 30 times faster. The library reads this once, when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import llama_cpp
+
+__all__ = ["capture_log", "forget_errors", "llama_cpp", "recent_errors"]
+
+_ERROR_LEVEL = 4  # ggml.h: DEBUG 1, INFO 2, WARN 3, ERROR 4, CONT 5
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.DEBUG, 4: logging.INFO}
+_CONTINUED = 5
+_KEPT_LINES = 50
+
+logger = logging.getLogger("sned.llama")
+_errors: deque[str] = deque(maxlen=_KEPT_LINES)
+_callback: Any = None  # native code calls it for the rest of the process
+_last_level = 0
+
+
+def capture_log() -> None:
+    """Takes llama.cpp's log lines from standard error to the logger `sned.llama`, which is silent unless asked for."""
+    global _callback  # noqa: PLW0603
+    if _callback is None:
+        _callback = llama_cpp.llama_log_callback(_receive)
+        llama_cpp.llama_log_set(_callback, None)
+
+
+def forget_errors() -> None:
+    """Begins anew, so that `recent_errors` tells of what comes."""
+    _errors.clear()
+
+
+def recent_errors(count: int = 2) -> str:
+    """The last error lines llama.cpp gave since `forget_errors`, joined; empty when there were none."""
+    return "; ".join(list(_errors)[-count:])
+
+
+def _receive(level: int, text: bytes, _: object) -> None:
+    global _last_level  # noqa: PLW0603
+    if level != _CONTINUED:
+        _last_level = level
+    line = text.decode("utf-8", errors="replace").strip()
+    if not line or line == ".":
+        return
+    if _last_level == _ERROR_LEVEL:
+        _errors.append(line)
+    logger.log(_LEVELS.get(_last_level, logging.DEBUG), "%s", line)
