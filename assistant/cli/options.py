@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+
+def _gpu_layers(text: str) -> str:
+    if text != "auto" and not text.isdecimal():
+        raise typer.BadParameter(f"{text!r} is neither auto nor a number of layers")
+    return text
+
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="NAME", help="A model in the store, or a .gguf file; chosen by the language otherwise."
+    ),
+]
+GpuLayersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu-layers",
+        metavar="auto|N",
+        parser=_gpu_layers,
+        help="Layers to offload where llama.cpp has a GPU backend.",
+    ),
+]
+IgnoreMemoryOption = Annotated[
+    bool, typer.Option("--ignore-memory", help="Load a model even if it seems too large for the memory here.")
+]
