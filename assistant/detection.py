@@ -191,9 +191,9 @@ def _without_code(survey: _Survey, path: Path) -> Detection:
     if survey.machine_made:
         found = "its source files are all generated, minified or binary"
     elif survey.other_files:
-        found = "it holds no code that git does not ignore, only other files"
+        found = "none of the files that git does not ignore is code"
     else:
-        found = "it is empty, or all in it is ignored by git or vendored"
+        found = "it is empty, or everything in it is ignored by git or vendored"
     advice = "name the folder that holds the sources, or choose with `sned build --language`"
     return Detection(None, {}, 0, f"No source code was found in {path}: {found}{_unread(survey)}; {advice}.")
 

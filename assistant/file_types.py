@@ -1,5 +1,6 @@
 """Which files are code, in which language, and which files tell a project's language without being code."""
 
+import functools
 import os
 import stat
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ _LANGUAGE_OF_SUFFIX: dict[str, str | None] = {
 
 
 # Titles that capitals at the start of each word do not give.
-_TITLES: dict[str, str] = {language.value: language.title for language in Language} | {
+_TITLES: dict[str, str] = {language.value: language.label for language in Language} | {
     "aspectj": "AspectJ", "coffeescript": "CoffeeScript", "gdscript": "GDScript", "hlsl": "HLSL", "ocaml": "OCaml",
     "php": "PHP", "powershell": "PowerShell", "purescript": "PureScript", "qml": "QML", "sas": "SAS", "vhdl": "VHDL",
 }  # fmt: skip
@@ -131,7 +132,12 @@ def language_of_name(name: str) -> str | None:
         return _LANGUAGE_OF_SUFFIX[suffix]
     if name.endswith(".gradle.kts"):
         return None
-    return _language_of_tags(tags_from_filename(name))
+    return _language_of_suffix(suffix) or _language_of_tags(tags_from_filename(name))
+
+
+@functools.lru_cache(maxsize=1024)  # a project has many files and few endings
+def _language_of_suffix(suffix: str) -> str | None:
+    return _language_of_tags(tags_from_filename(f"x{suffix}"))
 
 
 def _language_of_tags(tags: set[str]) -> str | None:

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 _GLOB = re.compile(r"[*?\[\\]")
@@ -40,13 +39,14 @@ class IgnoreRules:
     names: frozenset[str]
     endings: tuple[str, ...]
     others: tuple[_Rule, ...]
+    others_for_files: tuple[_Rule, ...]
 
     def decide(self, path: str, name: str, is_folder: bool) -> bool | None:
         """Whether `path`, whose base name is `name`, is ignored (True) or kept (False); None when no line applies."""
         if (
             name not in self.names
             and not name.endswith(self.endings)
-            and not any(rule.matches(path, is_folder) for rule in self.others)
+            and not any(rule.matches(path, is_folder) for rule in (self.others if is_folder else self.others_for_files))
         ):
             return None
         for rule in reversed(self.rules):
@@ -68,7 +68,7 @@ def parse_ignore_rules(text: str) -> IgnoreRules:
         body = body.removesuffix("/")
         try:
             rule = _Rule(ignores, folders_only, _compile(body))
-        except (GitIgnorePatternError, re.error):
+        except (ValueError, re.error):
             continue
         rules.append(rule)
         if not _GLOB.search(body) and "/" not in body:
@@ -77,7 +77,13 @@ def parse_ignore_rules(text: str) -> IgnoreRules:
             endings.add(body[1:])
         else:
             others.append(rule)
-    return IgnoreRules(tuple(rules), frozenset(names), tuple(sorted(endings)), tuple(others))
+    return IgnoreRules(
+        rules=tuple(rules),
+        names=frozenset(names),
+        endings=tuple(sorted(endings)),
+        others=tuple(others),
+        others_for_files=tuple(rule for rule in others if not rule.folders_only),
+    )
 
 
 def read_ignore_rules(path: Path) -> IgnoreRules:
@@ -107,5 +113,5 @@ def _compile(body: str) -> re.Pattern[str] | None:
     # A leading `#` or `!` has lost its meaning here and must not gain it again.
     pattern = GitIgnoreSpecPattern(f"\\{body}" if body.startswith(("#", "!")) else body)
     if pattern.regex is None:
-        raise GitIgnorePatternError(f"The pattern {body!r} matches nothing.")
+        raise ValueError(f"The pattern {body!r} matches nothing.")
     return pattern.regex

@@ -101,7 +101,7 @@ def project_files(root: Path, on_unreadable: Callable[[OSError], None]) -> Itera
             continue
         for entry in entries.values():
             try:
-                if _is_ignored(entry, folder):
+                if entry.name == ".git" or _is_ignored(entry, folder):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     if not _is_left_out(entry.name, entries):

@@ -72,7 +72,7 @@ def document_of(origin: str, name: str, content: bytes) -> Document | None:
     if (
         len(text) < MIN_BYTES
         or not _reads_as_code(text)
-        or _EVALUATION_NAME.search(name)
+        or _EVALUATION_NAME.search(f"{origin}/{name}")
         or _EVALUATION_TEXT.search(text)
     ):
         return None

@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import tarfile
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import NamedTuple
 
 from assistant.corpus.document import Document, document_of, is_held_out
 from assistant.corpus.places import machine_volumes
-from assistant.corpus.volumes import Files, Folder, TarArchive, Volume, ZipArchive
+from assistant.corpus.volumes import Files, Folder, Volume, open_archive
 from assistant.errors import UsageError
 from assistant.languages import Language
 from assistant.project_files import project_files
@@ -62,7 +60,7 @@ def project_documents(root: Path, language: Language, seed: int, *, held_out: bo
 def corpus_documents(
     language: Language, seed: int, project: Path | None = None, *, held_out: bool = False
 ) -> Iterator[Document]:
-    """Code in `language` found on this machine and in `project`'s environment, or what of it is held out of calibration.
+    """Code in `language` found on this machine and in `project`'s environment, or what is held out of it.
 
     Each place in turn gives a document. There may be none: `corpus_advice` then says what to install.
     """
@@ -79,7 +77,7 @@ def calibration_documents(source: Path, language: Language, seed: int, *, held_o
     first = next(documents, None)
     if first is None:
         raise UsageError(
-            f"{source} holds no usable {language.title} code (UTF-8, written by people, not held out for evaluation); "
+            f"{source} holds no usable {language.label} code (UTF-8, written by people, not held out for evaluation); "
             "name a folder or an archive with more of it."
         )
     return chain([first], documents)
@@ -170,10 +168,8 @@ def _named_volume(source: Path, language: Language) -> Volume:
         return Folder(origin, source, wanted, _REPOSITORIES)
     if not source.is_file():
         raise UsageError(f"There is no file or folder {source} to calibrate on; check the path.")
-    if zipfile.is_zipfile(source):
-        return ZipArchive(origin, source, wanted)
-    if tarfile.is_tarfile(source):
-        return TarArchive(origin, source, wanted)
+    if (archive := open_archive(origin, source, wanted)) is not None:
+        return archive
     if source.name.lower().endswith(_ARCHIVE_ENDINGS):
         raise UsageError(
             f"{source} is no archive that can be read; name a whole zip, or a tar plain or compressed with gzip, "

@@ -175,7 +175,7 @@ class TarArchive:
 
     def _pass(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
         total = 0
-        with tarfile.open(self.path, "r|*") as archive:
+        with tarfile.open(self.path) as archive:
             for info in archive:
                 total += info.size
                 if total > _MAX_ARCHIVE_BYTES:
@@ -195,6 +195,20 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except _ARCHIVE_ERRORS as error:
         raise UsageError(f"The archive {path} cannot be read ({error}); replace it or name another.") from error
+
+
+def open_archive(origin: str, path: Path, wanted: Wanted) -> Volume | None:
+    """The zip or tar archive at `path`, told by its contents; None when it is neither.
+
+    Raises:
+        UsageError: it begins as an archive and breaks off.
+    """
+    with _readable(path):
+        if zipfile.is_zipfile(path):
+            return ZipArchive(origin, path, wanted)
+        if tarfile.is_tarfile(path):
+            return TarArchive(origin, path, wanted)
+    return None
 
 
 def _may_be_document(size: int) -> bool:
