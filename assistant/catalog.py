@@ -17,7 +17,8 @@ from assistant.manifest import MODEL_NAME
 _PART_NUMBER = re.compile(r"\{n(?::0([1-9]))?\}")
 
 ModelName = Annotated[str, StringConstraints(pattern=f"^{MODEL_NAME.pattern}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+# Either case, kept in lower case: that is how digests are compared here.
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$"), AfterValidator(str.lower)]
 
 
 def _numbered(template: str, number: int) -> str:

@@ -52,7 +52,7 @@ class TransferDisplay:
     def failed(self, source: str, reason: str) -> None:
         """Names the source and why it failed."""
         self._drop_bar()
-        self._say(f"{self._name}: {source} did not do: {reason}")
+        self._say(f"{self._name}: {source} could not deliver: {reason}")
 
     def waiting(self) -> None:
         """Says who is waited for."""

@@ -17,7 +17,6 @@ from assistant.store_entries import MODEL_FILE
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _REDIRECTS = 5
-_CHUNK = 1 << 16
 # Seconds before each further try, counted anew whenever bytes have come.
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
 
@@ -102,7 +101,8 @@ class _Transfer:
                 validator.remember(response.headers)
             total = body.total or self.expected.size
             self.listener.started(self.partial.size, total)
-            for chunk in response.iter_raw(_CHUNK):
+            # Unbuffered: what came before a connection broke is kept, to the last byte.
+            for chunk in response.iter_raw():
                 if total is not None and self.partial.size + len(chunk) > total:
                     raise SourceError(f"the server sends more than {total} bytes")
                 self.partial.write(chunk)
@@ -141,11 +141,11 @@ def _body(response: httpx2.Response, partial: PartialFile) -> _Body:
         return _Body(0, int(length) if length.isdecimal() else None)
     elif status < 500 and status not in (
         httpx2.codes.REQUEST_TIMEOUT,
-        httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE,
+        httpx2.codes.RANGE_NOT_SATISFIABLE,
         httpx2.codes.TOO_MANY_REQUESTS,
     ):
         raise SourceError(f"the server answers {status} {response.reason_phrase}")
-    if status in (httpx2.codes.PARTIAL_CONTENT, httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE):
+    if status in (httpx2.codes.PARTIAL_CONTENT, httpx2.codes.RANGE_NOT_SATISFIABLE):
         partial.restart()  # the server's file is not the one this part is of
     raise _InterruptedError(f"the server answers {status} {response.reason_phrase}")
 

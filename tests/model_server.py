@@ -1,0 +1,151 @@
+"""A real HTTP server of model files on the loopback interface, which can be told to misbehave."""
+
+import hashlib
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+CHUNK = 16 * 1024
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Request:
+    """What a client asked for, and how many bytes of the body it was sent."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    sent: int = 0
+
+
+@dataclass
+class ModelServer:
+    """Serves `files` by path, as the Hugging Face hub does for paths with `/resolve/`.
+
+    Attributes:
+        ranges: whether Range is honoured.
+        drop_after: body bytes after which each connection is cut; None never.
+        claimed_length: a Content-Length that is not the body's.
+        flipped: offsets whose bytes are sent wrong.
+        pause: seconds between chunks.
+        statuses: answered one after the other before anything else.
+        redirects: Location by path.
+    """
+
+    files: dict[str, bytes]
+    ranges: bool = True
+    drop_after: int | None = None
+    claimed_length: int | None = None
+    flipped: tuple[int, ...] = ()
+    pause: float = 0.0
+    statuses: deque[int] = field(default_factory=deque)
+    redirects: dict[str, str] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        owner = self
+
+        class Handler(_Handler):
+            server_owner = owner
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def gets(self) -> list[Request]:
+        return [request for request in self.requests if request.method == "GET"]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_owner: ModelServer
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self, *, with_body: bool) -> None:
+        owner = self.server_owner
+        request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
+        owner.requests.append(request)
+        if owner.statuses:
+            self._status(owner.statuses.popleft())
+        elif self.path in owner.redirects:
+            self._status(302, Location=owner.redirects[self.path])
+        elif self.path in owner.files:
+            self._file(request, owner.files[self.path], with_body=with_body)
+        else:
+            self._status(404)
+
+    def _status(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _file(self, request: Request, data: bytes, *, with_body: bool) -> None:
+        owner = self.server_owner
+        digest = hashlib.sha256(data).hexdigest()
+        etag = f'"{digest}"'
+        start = 0
+        asked = request.headers.get("range", "")
+        if owner.ranges and asked and request.headers.get("if-range", etag) == etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(data):
+            self._status(416)
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        length = owner.claimed_length if owner.claimed_length is not None else len(data) - start
+        self.send_header("Content-Length", str(length))
+        self.send_header("ETag", etag)
+        if "/resolve/" in self.path:
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("X-Linked-Size", str(len(data)))
+            self.send_header("X-Linked-ETag", etag)
+        self.end_headers()
+        if with_body:
+            self._body(request, data, start)
+
+    def _body(self, request: Request, data: bytes, start: int) -> None:
+        owner = self.server_owner
+        sent = bytearray(data)
+        for offset in owner.flipped:
+            sent[offset] ^= 0xFF
+        end = len(data) if owner.drop_after is None else min(len(data), start + owner.drop_after)
+        try:
+            for offset in range(start, end, CHUNK):
+                self.wfile.write(sent[offset : min(offset + CHUNK, end)])
+                request.sent += min(CHUNK, end - offset)
+                time.sleep(owner.pause)
+        except ConnectionError:  # the client was killed
+            self.close_connection = True
+        if end < len(data) or owner.claimed_length is not None:
+            self.close_connection = True
