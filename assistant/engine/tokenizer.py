@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import llama_cpp
-
 from assistant.engine.memory import read_shape
-from assistant.engine.native_log import capture_log, forget_errors, recent_errors
+from assistant.engine.native import capture_log, forget_errors, llama_cpp, recent_errors
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 

@@ -1,0 +1,87 @@
+"""How well a model predicts text: perplexity over whole sequences of tokens."""
+
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from assistant.engine.memory import read_shape
+from assistant.engine.native_log import capture_log, forget_errors, recent_errors
+from assistant.errors import EngineError
+
+# Logits of every position are kept for a batch: 152,000 of them a token for Qwen2.5, 40 MB for 64 tokens.
+_BATCH = 64
+
+
+def perplexity(model: Path, tokens: npt.NDArray[np.int32], threads: int) -> float:
+    """The exponential of the mean negative log-likelihood of each token after the first of its sequence.
+
+    Args:
+        model: a GGUF file.
+        tokens: shape (sequences, tokens a sequence); sequences are independent of each other.
+        threads: CPU threads.
+
+    Raises:
+        EngineError: the model cannot be loaded or run.
+        ValueError: a sequence has fewer than two tokens.
+    """
+    if tokens.ndim != 2 or tokens.shape[1] < 2 or not len(tokens):
+        raise ValueError(f"perplexity takes sequences of two tokens or more, not an array of shape {tokens.shape}")
+    read_shape(model)
+    capture_log()
+    llama_cpp.llama_backend_init()
+    forget_errors()
+    handle = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
+    if not handle:
+        raise EngineError(f"llama.cpp cannot load {model}: {recent_errors() or 'no reason given'}.")
+    parameters = llama_cpp.llama_context_default_params()
+    parameters.n_ctx = tokens.shape[1]
+    parameters.n_batch = parameters.n_ubatch = _BATCH
+    parameters.n_threads = parameters.n_threads_batch = threads
+    context = llama_cpp.llama_init_from_model(handle, parameters)
+    try:
+        vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(handle))
+        losses = [_loss(context, sequence, vocabulary) for sequence in tokens]
+    finally:
+        llama_cpp.llama_free(context)
+        llama_cpp.llama_model_free(handle)
+    return float(np.exp(sum(losses) / (tokens.size - len(tokens))))
+
+
+def _loss(context: Any, sequence: npt.NDArray[np.int32], vocabulary: int) -> float:
+    """The summed negative log-likelihood of a sequence, in nats."""
+    llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
+    batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
+    loss = 0.0
+    try:
+        for start in range(0, len(sequence), _BATCH):
+            part = sequence[start : start + _BATCH]
+            _fill(batch, part, start)
+            if llama_cpp.llama_decode(context, batch) != 0:
+                raise EngineError(f"llama.cpp could not evaluate a sequence of {len(sequence)} tokens.")
+            logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), shape=(len(part), vocabulary))
+            following = sequence[start + 1 : start + 1 + len(part)]
+            loss += float(_negative_log_likelihood(logits[: len(following)], following).sum())
+    finally:
+        llama_cpp.llama_batch_free(batch)
+    return loss
+
+
+def _fill(batch: Any, tokens: npt.NDArray[np.int32], start: int) -> None:
+    batch.n_tokens = len(tokens)
+    for index, token in enumerate(tokens):
+        batch.token[index] = int(token)
+        batch.pos[index] = start + index
+        batch.n_seq_id[index] = 1
+        batch.seq_id[index][0] = 0
+        batch.logits[index] = 1
+
+
+def _negative_log_likelihood(
+    logits: npt.NDArray[np.float32], targets: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    highest = logits.max(axis=1)
+    normaliser = np.log(np.exp(logits - highest[:, None]).sum(axis=1, dtype=np.float64)) + highest
+    return normaliser - logits[np.arange(len(targets)), targets]
