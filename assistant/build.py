@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
-from assistant.calibration import CalibrationSet, collect
-from assistant.corpus import Document, calibration_documents, corpus_documents, project_documents
+from assistant.calibration import CalibrationSet, CalibrationText, collect
+from assistant.corpus import Document, calibration_documents, corpus_advice, corpus_documents, project_documents
 from assistant.digest import sha256_of
 from assistant.errors import BuildError
 from assistant.languages import Language
@@ -132,10 +132,12 @@ def _calibration_set(request: BuildRequest) -> CalibrationSet:
         corpus: Iterable[Document] = chain.from_iterable(
             calibration_documents(source, language, recipe.seed) for source in request.calibration
         )
+        advice = "name more code with further --calibration options"
     else:
         corpus = corpus_documents(language, recipe.seed, request.project)
+        advice = f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration"
     with open_tokenizer(request.base.path) as tokenizer:
-        return collect(project, corpus, language, recipe, tokenizer)
+        return collect(CalibrationText(language, project, corpus, advice), recipe, tokenizer)
 
 
 def _write_model(

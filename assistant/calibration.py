@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from assistant.corpus import Document, corpus_advice
+from assistant.corpus import Document
 from assistant.engine.tokenizer import Tokenizer
 from assistant.errors import BuildError
 from assistant.languages import Language
@@ -30,13 +30,24 @@ class CalibrationSet:
     record: CalibrationRecord
 
 
-def collect(
-    project: Iterable[Document],
-    corpus: Iterable[Document],
-    language: Language,
-    recipe: Recipe,
-    tokenizer: Tokenizer,
-) -> CalibrationSet:
+@dataclass(frozen=True, slots=True)
+class CalibrationText:
+    """What a calibration set may be made from.
+
+    Attributes:
+        language: what the text is written in.
+        project: the project's own files.
+        corpus: other code.
+        advice: how to get more of it, for an error message.
+    """
+
+    language: Language
+    project: Iterable[Document]
+    corpus: Iterable[Document]
+    advice: str
+
+
+def collect(text: CalibrationText, recipe: Recipe, tokenizer: Tokenizer) -> CalibrationSet:
     """The calibration set of a recipe: the project's own files up to their share, then the corpus.
 
     Where the corpus is too small, more of the project is taken than its share.
@@ -44,14 +55,14 @@ def collect(
     Raises:
         BuildError: both together do not fill the set; the message says how much there is and what to do.
     """
-    project_stretches = _stretches(project, recipe, tokenizer)
+    project_stretches = _stretches(text.project, recipe, tokenizer)
     packing = _Packing(recipe.tokens)
     packing.fill(project_stretches, round(recipe.tokens * recipe.project_share))
-    packing.fill(_stretches(corpus, recipe, tokenizer), recipe.tokens)
+    packing.fill(_stretches(text.corpus, recipe, tokenizer), recipe.tokens)
     packing.fill(project_stretches, recipe.tokens)
     sequences = packing.size // recipe.sequence_length
     if sequences < recipe.sequences:
-        raise BuildError(_too_little(language, recipe, sequences * recipe.sequence_length))
+        raise BuildError(_too_little(text, recipe, sequences * recipe.sequence_length))
     tokens = packing.tokens()[: recipe.sequences * recipe.sequence_length]
     tokens = tokens.reshape(recipe.sequences, recipe.sequence_length)
     record = CalibrationRecord(
@@ -90,8 +101,8 @@ def _stretches(
     documents: Iterable[Document], recipe: Recipe, tokenizer: Tokenizer
 ) -> Iterator[tuple[str, npt.NDArray[np.int32]]]:
     for document in documents:
-        text = _excerpt(document, recipe.sequence_length * _CHARACTERS_A_TOKEN, recipe.seed)
-        ids = [*tokenizer.tokenize(text)[: recipe.sequence_length - 1], tokenizer.separator]
+        excerpt = _excerpt(document, recipe.sequence_length * _CHARACTERS_A_TOKEN, recipe.seed)
+        ids = [*tokenizer.tokenize(excerpt)[: recipe.sequence_length - 1], tokenizer.separator]
         yield document.origin, np.array(ids, dtype=np.int32)
 
 
@@ -105,9 +116,9 @@ def _excerpt(document: Document, length: int, seed: int) -> str:
     return document.text[line_start : line_start + length]
 
 
-def _too_little(language: Language, recipe: Recipe, found: int) -> str:
+def _too_little(text: CalibrationText, recipe: Recipe, found: int) -> str:
     smaller = f", or build from less with --tokens {found}" if found >= recipe.sequence_length else ""
     return (
-        f"Only {found:,} tokens of {language.label} were found for calibration, of {recipe.tokens:,} wanted: "
-        f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration{smaller}."
+        f"Only {found:,} tokens of {text.language.label} were found for calibration, of {recipe.tokens:,} wanted: "
+        f"{text.advice}{smaller}."
     )

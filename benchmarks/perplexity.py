@@ -10,8 +10,8 @@ import argparse
 import sys
 import time
 
-from assistant.calibration import collect
-from assistant.corpus import corpus_documents
+from assistant.calibration import CalibrationText, collect
+from assistant.corpus import corpus_advice, corpus_documents
 from assistant.engine.tokenizer import open_tokenizer
 from assistant.languages import parse_language
 from assistant.perplexity import perplexity
@@ -33,7 +33,8 @@ def main() -> int:
     paths = [(name, select_model(settings, None, name).path) for name in options.models]
     held_out = Recipe(tokens=options.sequences * options.length, sequence_length=options.length)
     with open_tokenizer(paths[0][1]) as tokenizer:
-        texts = collect((), corpus_documents(language, seed=1, held_out=True), language, held_out, tokenizer)
+        documents = corpus_documents(language, seed=1, held_out=True)
+        texts = collect(CalibrationText(language, (), documents, corpus_advice(language)), held_out, tokenizer)
     print(f"{texts.tokens.size:,} held-out tokens of {language.label}, {texts.record.digest[:12]}")
     print(f"{'model':<60} {'perplexity':>10} {'ratio':>7} {'seconds':>8}")
     first, worst = None, 0.0

@@ -1,4 +1,4 @@
-"""Tiny random models of each supported architecture, written as GGUF with gguf's own writer."""
+"""Tiny random models of each supported architecture, with a byte-level tokenizer, written by gguf's own writer."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,7 +6,19 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, HEAD_DIM, BLOCKS, VOCABULARY = 64, 96, 4, 2, 16, 3, 80
+HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, HEAD_DIM, BLOCKS = 64, 96, 4, 2, 16, 3
+SPECIAL_TOKENS = ("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+
+
+def _byte_tokens() -> list[str]:
+    """GPT-2's spelling of the 256 bytes: printable ones as they are, the others from U+0100 on."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = iter(range(256, 512))
+    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
+
+
+TOKENS = (*_byte_tokens(), "ĠĠ", *SPECIAL_TOKENS)
+VOCABULARY = len(TOKENS)
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,13 @@ def write_tiny_model(
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_file_type(0)
     writer.add_tokenizer_model("gpt2")
-    writer.add_token_list([f"<{number}>" for number in range(VOCABULARY)])
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(list(TOKENS))
+    kinds = [gguf.TokenType.CONTROL if token in SPECIAL_TOKENS else gguf.TokenType.NORMAL for token in TOKENS]
+    writer.add_token_types(kinds)
+    writer.add_token_merges(["Ġ Ġ"])
+    writer.add_eos_token_id(TOKENS.index("<|endoftext|>"))
+    writer.add_add_bos_token(False)
     weights = {}
     for name, shape in _shapes(architecture).items():
         values = (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)

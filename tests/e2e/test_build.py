@@ -1,0 +1,252 @@
+"""`sned build` as users run it, on a tiny model of the default's architecture where the model does not matter."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+import psutil
+import pytest
+
+from assistant.digest import sha256_of
+from assistant.manifest import SubModelManifest
+from assistant.store import Store
+from tests.prune.tiny_models import write_tiny_model
+
+SNED = Path(sys.executable).with_name("sned")
+TINY = "tiny-qwen2"
+SMALL_SET = ("--tokens", "2048", "--sequence-length", "256")
+
+
+@dataclass
+class Machine:
+    """A user's machine: a store with a tiny base model in it, and a small Python project."""
+
+    home: Path
+    project: Path
+    catalog: Path
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "SNED_HOME": str(self.home), "SNED_CATALOG": str(self.catalog), "COLUMNS": "200"}
+
+    def sned(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SNED, *arguments], env=self.environment(), cwd=self.project, capture_output=True, text=True, check=False
+        )
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [SNED, *arguments],
+            env=self.environment(),
+            cwd=self.project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def build(self, *arguments: str | Path) -> SubModelManifest:
+        done = self.sned("build", "--base", TINY, *SMALL_SET, "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        entry = Store(self.home).submodel(answer["name"])
+        assert entry is not None
+        return entry.manifest
+
+    def assert_store_is_whole(self) -> None:
+        store = Store(self.home)
+        assert store.broken() == []
+        for entry in store.submodels():
+            store.verify(entry)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    base = write_tiny_model(tmp_path / "tiny.gguf", "qwen2", gguf.GGMLQuantizationType.Q8_0).path
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text(f"""
+[[models]]
+name = "{TINY}"
+family = "Tiny"
+parameters = 100_000
+quantisation = "Q8_0"
+size = {base.stat().st_size}
+sha256 = "{sha256_of(base)}"
+licence = "Apache-2.0"
+licence_url = "https://example.com/licence"
+context = 512
+[[models.sources]]
+kind = "file"
+path = {json.dumps(str(base))}
+""")
+    project = tmp_path / "project"
+    project.mkdir()
+    for number in range(4):
+        body = "".join(f"def function_{number}_{i}(value):\n    return value + {i}\n\n\n" for i in range(40))
+        (project / f"module_{number}.py").write_text(body)
+    machine = Machine(tmp_path / "home", project, catalog)
+    fetched = machine.sned("fetch", TINY)
+    assert fetched.returncode == 0, fetched.stderr
+    return machine
+
+
+def test_builds_what_the_manifest_says(machine: Machine) -> None:
+    manifest = machine.build()
+    assert manifest.language == "python"
+    assert manifest.recipe["sparsity"] == 0.5
+    assert manifest.calibration.tokens == 2048
+    assert manifest.calibration.sources["project"] == 1024
+    entry = Store(machine.home).submodel(manifest.name)
+    assert entry is not None
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(entry.path).tensors}
+    assert len(manifest.sparsity) == 21
+    for name, claimed in manifest.sparsity.items():
+        assert tensors[name].tensor_type == gguf.GGMLQuantizationType.Q8_0
+        values = gguf.quants.dequantize(tensors[name].data, tensors[name].tensor_type)
+        assert claimed == pytest.approx(float((values == 0).mean()))
+        assert claimed == pytest.approx(0.5, abs=0.001)
+    base = {tensor.name: tensor for tensor in gguf.GGUFReader(Store(machine.home).base(TINY).path).tensors}  # type: ignore[union-attr]
+    for name, tensor in tensors.items():
+        if name not in manifest.sparsity:
+            assert np.array_equal(tensor.data, base[name].data), f"{name} was touched"
+
+
+def test_the_same_inputs_give_the_same_bytes_and_are_not_built_twice(machine: Machine) -> None:
+    first = machine.build()
+    again = machine.sned("build", "--base", TINY, *SMALL_SET)
+    assert again.returncode == 0
+    assert f"Already built: {first.name}" in again.stdout
+    removed = machine.sned("models", "remove", first.name, "--yes")
+    assert removed.returncode == 0, removed.stderr
+    second = machine.build()
+    assert second == first
+
+
+def test_every_choice_gives_a_sub_model_of_its_own(machine: Machine) -> None:
+    plain = machine.build()
+    sparser = machine.build("--sparsity", "0.75")
+    assert sparser.sparsity["blk.0.attn_q.weight"] == pytest.approx(0.75)
+    other_text = machine.build("--seed", "1")
+    assert len({plain.identity, sparser.identity, other_text.identity}) == 3
+    assert plain.calibration.digest != other_text.calibration.digest
+
+
+def test_named_calibration_takes_the_place_of_the_machines(machine: Machine, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for number in range(40):
+        text = f"// file {number}\n" + f"class A{number} {{ int f(int x) {{ return x + {number}; }} }}\n" * 20
+        (folder / f"A{number}.java").write_text(text)
+    manifest = machine.build("--language", "java", "--calibration", folder)
+    assert manifest.language == "java"
+    assert list(manifest.calibration.sources) == ["corpus"]
+
+
+def test_two_builds_of_the_same_thing_work_once(machine: Machine) -> None:
+    command = ("build", "--base", TINY, *SMALL_SET, "--json")
+    both = [machine.start(*command) for _ in range(2)]
+    answers = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    assert sorted(json.loads(out)["new"] for out, _ in answers) == [False, True]
+    machine.assert_store_is_whole()
+
+
+def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
+    started = time.monotonic()
+    machine.build()
+    whole = time.monotonic() - started
+    machine.sned("models", "remove", Store(machine.home).submodels()[0].name, "--yes")
+    chance = random.Random(2501)
+    finished = 0
+    for _ in range(8):
+        process = machine.start("build", "--base", TINY, *SMALL_SET)
+        time.sleep(chance.uniform(0.3, 1.0) * whole)
+        process.kill()
+        process.communicate()
+        machine.assert_store_is_whole()
+        if built := Store(machine.home).submodels():
+            finished += 1
+            assert machine.sned("models", "remove", built[0].name, "--yes").returncode == 0
+    assert finished < 8, "every build ended before it was killed"
+    machine.build()
+    staging = machine.home / "staging" / "submodels"
+    assert not staging.exists() or list(staging.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("nowhere",), 2, "nowhere"),
+        (("--language", "cobol"), 2, "'cobol'"),
+        (("--base", "gpt-17"), 2, "'gpt-17'"),
+        (("--base", "1.5b"), 2, "sned fetch qwen2.5-coder-1.5b-instruct"),
+        (("--sparsity", "1.5"), 2, "1.5"),
+        (("--tokens", "100"), 2, "100 calibration tokens"),
+        (("--project-share", "-1"), 2, "-1"),
+        (("--calibration", "nowhere"), 2, "nowhere"),
+        (("--language", "java", "--calibration", "module_0.py"), 1, "tokens of Java"),
+        (("--tokens", "1000000000"), 1, "of memory"),
+    ],
+)
+def test_what_cannot_be_built_is_one_sentence(
+    machine: Machine, arguments: tuple[str, ...], status: int, message: str
+) -> None:
+    base = () if "--base" in arguments else ("--base", TINY)
+    done = machine.sned("build", *base, *arguments)
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Store(machine.home).submodels() == []
+
+
+def test_a_damaged_base_is_named(machine: Machine) -> None:
+    base = Store(machine.home).base(TINY)
+    assert base is not None
+    whole = base.path.read_bytes()
+    base.path.chmod(0o644)
+    base.path.write_bytes(b"GGML" + whole[4:])
+    done = machine.sned("build", "--base", TINY, *SMALL_SET)
+    assert done.returncode == 1
+    assert "is not a GGUF file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_project_in_another_language_says_what_is_possible(machine: Machine, tmp_path: Path) -> None:
+    project = tmp_path / "gopher"
+    project.mkdir()
+    (project / "main.go").write_text("package main\n\nfunc main() {}\n" * 30)
+    done = machine.sned("build", project, "--base", TINY)
+    assert done.returncode == 2
+    assert "Go" in done.stderr
+    assert "--language" in done.stderr
+
+
+@pytest.mark.model
+def test_the_default_model_is_built_within_its_memory(machine: Machine, base_model: Path) -> None:
+    fetched = machine.sned("fetch", "--from", base_model)
+    assert fetched.returncode == 0, fetched.stderr
+    process = machine.start("build", "--json", "--tokens", "8192")
+    peak, watched = 0, psutil.Process(process.pid)
+    while process.poll() is None:
+        try:
+            peak = max(peak, watched.memory_info().rss)
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.05)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    manifest = json.loads(out)
+    assert len(manifest["sparsity"]) == 24 * 7
+    assert all(abs(sparsity - 0.5) <= 0.001 for sparsity in manifest["sparsity"].values())
+    # 32 x 1024 tokens keep 24,576 more in memory, each as a hidden state and an activation of the widest layer.
+    assert peak + 24_576 * (896 + 4864) * 4 < 2.5e9
+    probe = machine.sned("complete", "module_0.py:2:12", "--json")
+    assert probe.returncode == 0, probe.stderr
+    answer = json.loads(probe.stdout)
+    assert answer["model"] == manifest["name"]
+    assert answer["text"].startswith("value") or "value" in answer["text"]
