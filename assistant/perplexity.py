@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
 from assistant.engine.memory import read_shape
-from assistant.engine.native_log import capture_log, forget_errors, recent_errors
+from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
 from assistant.errors import EngineError
 
 # Logits of every position are kept for a batch: 152,000 of them a token for Qwen2.5, 40 MB for 64 tokens.
@@ -35,7 +34,7 @@ def perplexity(model: Path, tokens: npt.NDArray[np.int32], threads: int) -> floa
     forget_errors()
     handle = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
     if not handle:
-        raise EngineError(f"llama.cpp cannot load {model}: {recent_errors() or 'no reason given'}.")
+        raise EngineError(f"llama.cpp cannot load {model}: {first_error() or 'no reason given'}.")
     parameters = llama_cpp.llama_context_default_params()
     parameters.n_ctx = tokens.shape[1]
     parameters.n_batch = parameters.n_ubatch = _BATCH
@@ -84,4 +83,5 @@ def _negative_log_likelihood(
 ) -> npt.NDArray[np.float64]:
     highest = logits.max(axis=1)
     normaliser = np.log(np.exp(logits - highest[:, None]).sum(axis=1, dtype=np.float64)) + highest
-    return normaliser - logits[np.arange(len(targets)), targets]
+    chosen: npt.NDArray[np.float64] = normaliser - logits[np.arange(len(targets)), targets]
+    return chosen
