@@ -32,6 +32,11 @@ class Block:
         assert isinstance(module, nn.Linear)
         return module
 
+    def dense(self, hidden: Tensor) -> Tensor:
+        """The whole block's output, shape (tokens, width), as transformers computes it."""
+        output: Tensor = self._layer(hidden.unsqueeze(0), position_embeddings=self._rope, attention_mask=None)
+        return output.squeeze(0)
+
     def attention_input(self, hidden: Tensor) -> Tensor:
         """What the query, key and value matrices read, from hidden states of shape (tokens, width)."""
         normed: Tensor = self._layer.input_layernorm(hidden)

@@ -4,12 +4,14 @@ Every matrix sees what the pruned model before it computes, and each is multipli
 forward pass over the calibration tokens, and memory for one block and two sets of activations, whatever the depth.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from prune.architectures import Matrix, architecture_of
 from prune.blocks import Block, BlockLoader
@@ -57,8 +59,7 @@ def prune_blocks(
     """
     if tokens.ndim != 2 or not tokens.size:
         raise UsageError("The calibration set holds no whole sequence; give more calibration text.")
-    with torch.inference_mode():
-        yield from _Pass(file, tokens, sparsity, progress).run()
+    yield from _Pass(file, tokens, sparsity, progress).run()
 
 
 def prunable_tensors(file: GGUFFile) -> list[str]:
@@ -88,6 +89,7 @@ class _Pass:
             for matrix in self._loader.architecture.matrices
         )
 
+    @torch.inference_mode()  # as a decorator, it is off while the caller has a matrix
     def run(self) -> Iterator[PrunedMatrix]:
         self._progress(0.0)
         for index in range(self._loader.count):
@@ -96,37 +98,25 @@ class _Pass:
 
     def _block(self, index: int, block: Block) -> Iterator[PrunedMatrix]:
         stages = self._loader.architecture
-        norms = InputNorms()
-        for hidden in self._hidden:
-            norms.add(block.attention_input(hidden))
+
+        inputs, norms = _gathered(map(block.attention_input, self._hidden))
         yield from self._prune(index, block, stages.attention_input, norms)
-
-        contexts, norms = [], InputNorms()
-        for hidden in self._hidden:
-            contexts.append(block.attention_context(block.attention_input(hidden)))
-            norms.add(contexts[-1])
-            self._advance(index, stages.attention_input)
+        outputs = map(block.attention_context, _consumed(inputs))
+        contexts, norms = _gathered(self._counted(outputs, index, stages.attention_input))
         yield from self._prune(index, block, (stages.attention_output,), norms)
+        self._add_to_hidden(map(block.linear(stages.attention_output), _consumed(contexts)))
 
-        output, norms = block.linear(stages.attention_output), InputNorms()
-        for hidden, context in zip(self._hidden, contexts, strict=True):
-            hidden.add_(output(context))
-            norms.add(block.mlp_input(hidden))
-            self._advance(index, (stages.attention_output,))
-        del contexts
+        inputs, norms = _gathered(map(block.mlp_input, self._hidden))
         yield from self._prune(index, block, stages.mlp_input, norms)
-
-        activations, norms = [], InputNorms()
-        for hidden in self._hidden:
-            activations.append(block.mlp_activation(block.mlp_input(hidden)))
-            norms.add(activations[-1])
-            self._advance(index, stages.mlp_input)
+        outputs = map(block.mlp_activation, _consumed(inputs))
+        activations, norms = _gathered(self._counted(outputs, index, (stages.attention_output, *stages.mlp_input)))
         yield from self._prune(index, block, (stages.mlp_output,), norms)
+        outputs = map(block.linear(stages.mlp_output), _consumed(activations))
+        self._add_to_hidden(self._counted(outputs, index, (stages.mlp_output,)))
 
-        output = block.linear(stages.mlp_output)
-        for hidden, activation in zip(self._hidden, activations, strict=True):
-            hidden.add_(output(activation))
-            self._advance(index, (stages.mlp_output,))
+    def _add_to_hidden(self, updates: Iterable[Tensor]) -> None:
+        for hidden, update in zip(self._hidden, updates, strict=True):
+            hidden.add_(update)
 
     def _prune(
         self, index: int, block: Block, matrices: tuple[Matrix, ...], norms: InputNorms
@@ -144,10 +134,31 @@ class _Pass:
             weight *= unstructured_mask(scores, pruned_per_row(weight, self._sparsity))
             yield PrunedMatrix(name, self._loader.in_file_order(matrix, weight))
 
-    def _advance(self, index: int, matrices: tuple[Matrix, ...]) -> None:
-        """Work is counted in weights multiplied, so that the time left is a straight line."""
-        self._work_done += sum(_weights(self._loader.file, matrix.weight_name(index)) for matrix in matrices)
-        self._progress(self._work_done / self._work)
+    def _counted(self, outputs: Iterable[Tensor], index: int, matrices: tuple[Matrix, ...]) -> Iterator[Tensor]:
+        """Passes a sequence's outputs on, and tells of the work done for each.
+
+        Work is counted in weights multiplied, so that the time left is a straight line.
+        """
+        work = sum(_weights(self._loader.file, matrix.weight_name(index)) for matrix in matrices)
+        for output in outputs:
+            self._work_done += work
+            self._progress(self._work_done / self._work)
+            yield output
+
+
+def _gathered(activations: Iterable[Tensor]) -> tuple[deque[Tensor], InputNorms]:
+    """The activations of all sequences, and the norms of their features."""
+    gathered, norms = deque[Tensor](), InputNorms()
+    for activation in activations:
+        norms.add(activation)
+        gathered.append(activation)
+    return gathered, norms
+
+
+def _consumed(activations: deque[Tensor]) -> Iterator[Tensor]:
+    """Each of the activations, whose memory is free again once the next is asked for."""
+    while activations:
+        yield activations.popleft()
 
 
 def _weights(file: GGUFFile, name: str) -> int:

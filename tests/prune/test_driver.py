@@ -5,6 +5,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+import torch
 
 from prune.driver import memory_needed, prunable_tensors, prune_blocks
 from prune.errors import CheckpointError, UsageError
@@ -69,6 +70,14 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
     assert seen[0] == 0.0
     assert seen[-1] == 1.0
     assert seen == sorted(seen)
+
+
+def test_the_callers_own_gradients_are_left_alone(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
+    with GGUFFile(model.path) as file:
+        for _ in prune_blocks(file, TOKENS, 0.5):
+            assert torch.is_grad_enabled()
+            assert not torch.is_inference_mode_enabled()
 
 
 def test_memory_does_not_grow_with_depth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
