@@ -57,7 +57,7 @@ def select_model(settings: Settings, language: Language | None, name: str | None
         base_name = known.name
     base = store.base(base_name)
     if language is not None:
-        made = _newest_submodel(store, base, base_name, language)
+        made = newest_submodel(store, base, base_name, language)
         if made is not None:
             return _of_entry(catalog, made)
     if base is None:
@@ -105,7 +105,8 @@ def _named(catalog: Catalog, store: Store, name: str) -> Selection:
     return _of_entry(catalog, base)
 
 
-def _newest_submodel(store: Store, base: BaseEntry | None, base_name: str, language: Language) -> SubModelEntry | None:
+def newest_submodel(store: Store, base: BaseEntry | None, base_name: str, language: Language) -> SubModelEntry | None:
+    """The sub-model for `language` made last from the base model of that name; from its very bytes if they are here."""
     made = [
         entry
         for entry in store.submodels()

@@ -81,7 +81,7 @@ class LlamaGeneration:
         try:
             if self._model.closed:
                 raise EngineError("The model has been closed; open it again.")
-            with Sampler(self._request.sampling) as sampler:
+            with Sampler(self._request.sampling) as sampler, self._model.sequence.stoppable(self._request.cancel):
                 yield from self._text(sampler)
         finally:
             self._model.in_use.release()

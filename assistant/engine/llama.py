@@ -12,7 +12,7 @@ from assistant.engine.cancellation import Cancellation
 from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
 from assistant.engine.healing import Constraint, heal
 from assistant.engine.memory import check_memory, read_shape
-from assistant.engine.native import capture_log, forget_errors, llama_cpp, recent_errors
+from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling
 from assistant.engine.sequence import CachedSequence
 from assistant.engine.vocabulary import Vocabulary
@@ -152,7 +152,7 @@ def _load_model(path: Path, options: LlamaOptions) -> Any:
     forget_errors()
     handle = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
     if not handle:
-        reason = recent_errors() or "no reason given"
+        reason = first_error() or "no reason given"
         raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
     return handle
 
@@ -166,7 +166,7 @@ def _open_context(handle: Any, path: Path, options: LlamaOptions) -> Any:
     forget_errors()
     context = llama_cpp.llama_init_from_model(handle, parameters)
     if not context:
-        reason = recent_errors() or "no reason given"
+        reason = first_error() or "no reason given"
         raise EngineError(
             f"llama.cpp cannot open {path} with a context of {options.context}: {reason}; lower SNED_CONTEXT."
         )

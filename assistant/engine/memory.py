@@ -1,10 +1,12 @@
 """Whether a model can be opened here: its file is whole, and the machine's memory holds it."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from gguf.constants import GGUFValueType
 
 from assistant.errors import CheckpointError, EngineError
 from prune.gguf_file import GGUFFile
@@ -64,6 +66,7 @@ def check_memory(path: Path, shape: ModelShape, context: int) -> None:
 
 def _shape_of(file: GGUFFile, path: Path) -> ModelShape:
     architecture = file.architecture
+    _check_numbers(file, path)
     layers = _count(file, path, "block_count", _MAX_LAYERS)
     heads = _largest(file, path, "head_count", f"{architecture}.attention.head_count")
     width = _count(file, path, "embedding_length", _MAX_WIDTH)
@@ -76,6 +79,15 @@ def _shape_of(file: GGUFFile, path: Path) -> ModelShape:
         raise _unusable(path, f"attention heads of {key_length!r} and {value_length!r} values")
     per_token = layers * kv_heads * (key_length + value_length) * _KV_BYTES_PER_VALUE
     return ModelShape(architecture, path.stat().st_size, per_token)
+
+
+def _check_numbers(file: GGUFFile, path: Path) -> None:
+    """Refuses an architecture's number that cannot be one: llama.cpp ends the process where it asserts such things."""
+    for key, entry in file.entries.items():
+        if entry.type in (GGUFValueType.FLOAT32, GGUFValueType.FLOAT64) and key.startswith(file.architecture):
+            value = file.value(key)
+            if not math.isfinite(value) or value < 0:
+                raise _unusable(path, f"{key} is {value}")
 
 
 def _count(file: GGUFFile, path: Path, key: str, limit: int) -> int:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections import deque
 from typing import Any
 
 # Threads that wait for each other should sleep, not spin: beside other work on the same cores, as there always is in an
@@ -11,15 +10,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import llama_cpp
 
-__all__ = ["capture_log", "forget_errors", "llama_cpp", "recent_errors"]
+__all__ = ["capture_log", "first_error", "forget_errors", "llama_cpp"]
 
 _ERROR_LEVEL = 4  # ggml.h: DEBUG 1, INFO 2, WARN 3, ERROR 4, CONT 5
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.DEBUG, 4: logging.INFO}
 _CONTINUED = 5
-_KEPT_LINES = 50
 
 logger = logging.getLogger("sned.llama")
-_errors: deque[str] = deque(maxlen=_KEPT_LINES)
+_errors: list[str] = []
 _callback: Any = None  # native code calls it for the rest of the process
 _last_level = 0
 
@@ -33,13 +31,13 @@ def capture_log() -> None:
 
 
 def forget_errors() -> None:
-    """Begins anew, so that `recent_errors` tells of what comes."""
+    """Begins anew, so that `first_error` tells of what comes."""
     _errors.clear()
 
 
-def recent_errors(count: int = 2) -> str:
-    """The last error lines llama.cpp gave since `forget_errors`, joined; empty when there were none."""
-    return "; ".join(list(_errors)[-count:])
+def first_error() -> str:
+    """The first error llama.cpp gave since `forget_errors`: the cause, as later ones only say what failed with it."""
+    return _errors[0] if _errors else ""
 
 
 def _receive(level: int, text: bytes, _: object) -> None:

@@ -2,12 +2,14 @@
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.native import forget_errors, llama_cpp, recent_errors
+from assistant.engine.native import first_error, forget_errors, llama_cpp
 from assistant.engine.sampling import Logits
 from assistant.errors import EngineError
 
@@ -45,21 +47,27 @@ class CachedSequence:
         self._truncate(common)
         return len(self.tokens)
 
+    @contextmanager
+    def stoppable(self, cancel: Cancellation) -> Iterator[None]:
+        """While it lasts, setting `cancel` stops evaluation."""
+        callback = ctypes.cast(self._is_cancelled, llama_cpp.ggml_abort_callback)
+        llama_cpp.llama_set_abort_callback(self._context, callback, ctypes.c_void_p(cancel.address))
+        try:
+            yield
+        finally:
+            llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
+
     def evaluate(self, tokens: list[int], cancel: Cancellation) -> Logits | None:
         """Appends `tokens`; gives the logits after the last, valid until the next call, or None when cancelled.
 
         Raises:
             EngineError: the model fails.
         """
-        callback = ctypes.cast(self._is_cancelled, llama_cpp.ggml_abort_callback)
-        llama_cpp.llama_set_abort_callback(self._context, callback, ctypes.c_void_p(cancel.address))
-        try:
-            for start in range(0, len(tokens), self._batch_size):
-                part = tokens[start : start + self._batch_size]
-                if cancel.is_set() or not self._decode(part, last=start + len(part) == len(tokens)):
-                    return None
-        finally:
-            llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
+        for start in range(0, len(tokens), self._batch_size):
+            part = tokens[start : start + self._batch_size]
+            # Asked here too, as backends other than the CPU do not ask.
+            if cancel.is_set() or not self._decode(part, last=start + len(part) == len(tokens)):
+                return None
         logits = llama_cpp.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(logits, shape=(self._vocabulary_size,))
 
@@ -84,7 +92,7 @@ class CachedSequence:
             return False
         if status == _NO_ROOM:
             raise EngineError("The KV cache has no room left; open the model with a larger context (SNED_CONTEXT).")
-        raise EngineError(f"llama.cpp failed to evaluate {len(tokens)} tokens (status {status}): {recent_errors()}")
+        raise EngineError(f"llama.cpp failed to evaluate {len(tokens)} tokens (status {status}): {first_error()}")
 
     def _truncate(self, length: int) -> None:
         """Forgets the tokens from `length` on; all of them where a model's memory cannot be cut (recurrent ones)."""
