@@ -49,6 +49,8 @@ def window_before(text: str, size: WindowSize, count_tokens: CountTokens) -> str
     taken = sum(map(len, lines[len(lines) - fitting :]))
     if taken == len(text):
         return text
+    if not lines:
+        return ""
     if fitting == 0:
         return _end_of_line(text, len(lines[-1]), size, count_tokens)
     # Where few lines fit, moving on by a whole step would leave nothing.

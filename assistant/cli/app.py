@@ -1,6 +1,7 @@
 """The `sned` command: joins the subcommands, and turns errors into a message and an exit status."""
 
 import errno
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from assistant.cli.fetch import fetch
 from assistant.cli.models import models
 from assistant.cli.status import status
 from prune.errors import SnedError
+
+_INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 app = typer.Typer(
     name="sned",
@@ -39,8 +42,10 @@ def _print_version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
-    version: Annotated[  # noqa: ARG001
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show llama.cpp's log, and the traceback of a failure.")
+    ] = False,
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
@@ -80,15 +85,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     # Allowed before and after the subcommand: a user adds it to a line that has just failed.
     words = [word for word in words if word != "--debug"]
+    if debug:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("sned").setLevel(logging.DEBUG)
     try:
         result = app(args=words, standalone_mode=False)
     except typer.Exit as stop:
         return int(stop.exit_code)
-    except typer.Abort:
-        return 130
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         print("sned: stopped.", file=sys.stderr)
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -101,4 +107,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"sned: {message}", file=sys.stderr)
         return error.exit_status if isinstance(error, SnedError) else 1
+    if result == _INTERRUPTED:  # what the parser makes of Ctrl-C
+        print("sned: stopped.", file=sys.stderr)
     return result if isinstance(result, int) else 0

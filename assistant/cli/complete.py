@@ -12,6 +12,7 @@ from assistant.filters import Lines
 
 if TYPE_CHECKING:
     from assistant.completion import Completion
+    from assistant.engine.cancellation import Cancellation
 
 _CONTEXT_LINES = 3
 
@@ -59,14 +60,18 @@ def complete(
     selection = select_model(settings, language_of_file(place.path), model)
     if selection.notice:
         print(f"sned: {selection.notice}", file=sys.stderr)
-    started = time.perf_counter()
-    engine = open_model(selection, settings, gpu_layers=gpu_layers, check_memory=not ignore_memory)
-    load_seconds = time.perf_counter() - started
-    try:
-        completer = Completer(engine, find_fim_tokens(engine, selection.fim))
-        completion = interruptible(lambda cancel: completer.complete(before, after, options, cancel))
-    finally:
-        engine.close()
+
+    def load_and_complete(cancel: "Cancellation") -> "tuple[Completion, float]":
+        started = time.perf_counter()
+        engine = open_model(selection, settings, gpu_layers=gpu_layers, check_memory=not ignore_memory)
+        load_seconds = time.perf_counter() - started
+        try:
+            completer = Completer(engine, find_fim_tokens(engine, selection.fim))
+            return completer.complete(before, after, options, cancel), load_seconds
+        finally:
+            engine.close()
+
+    completion, load_seconds = interruptible(load_and_complete)
     if as_json:
         print_json(_as_dict(completion, load_seconds))
     else:
