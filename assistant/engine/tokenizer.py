@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.engine.memory import read_shape
-from assistant.engine.native import capture_log, forget_errors, llama_cpp, recent_errors
+from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 
@@ -42,7 +42,7 @@ def open_tokenizer(path: Path) -> Iterator[Tokenizer]:
     forget_errors()
     handle = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
     if not handle:
-        reason = recent_errors() or "no reason given"
+        reason = first_error() or "no reason given"
         raise EngineError(f"llama.cpp cannot read the vocabulary of {path}: {reason}; fetch the model again.")
     try:
         vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
