@@ -1,6 +1,11 @@
 """Fill-in-the-middle prompts: which special tokens a model has for them, and in what order they go."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
 from assistant.catalog import FimTokens, load_catalog
+from assistant.context.types import Chunk
 from assistant.engine.protocol import Engine, Prompt, Segment, TokenRole
 from assistant.errors import EngineError
 
@@ -49,8 +54,22 @@ def find_fim_tokens(engine: Engine, catalogued: FimTokens | None = None) -> FimT
     )
 
 
-def fim_prompt(tokens: FimTokens, before: str, after: str) -> Prompt:
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """What the file at the cursor is called: its project's name, and its path in it, posix."""
+
+    project: str
+    path: str
+
+
+def fim_prompt(
+    tokens: FimTokens, before: str, after: str, chunks: Sequence[Chunk] = (), file: FileName | None = None
+) -> Prompt:
     """The prompt for the text between `before` and `after`, in the order that suits the model.
+
+    `chunks` of other files go first, as they change least: in the repository format of Qwen2.5-Coder's report (arXiv
+    2409.12186, section 3.2) where the model has tokens for it, under comments that name their files elsewhere. Without
+    any the prompt is that of the file alone.
 
     Suffix first ends with the text before the cursor: typing only appends to it, so the KV cache serves, and the end
     can be healed.
@@ -60,9 +79,39 @@ def fim_prompt(tokens: FimTokens, before: str, after: str) -> Prompt:
         Segment(tokens.suffix, special=True),
         Segment(tokens.middle, special=True),
     )
+    front = _front(tokens, chunks, file)
     if tokens.order == "suffix-first":
-        return Prompt((prefix, suffix, Segment(after), middle, Segment(before)), healed=True)
-    return Prompt((prefix, Segment(before), suffix, Segment(after), middle))
+        return Prompt((*front, prefix, suffix, Segment(after), middle, Segment(before)), healed=True)
+    if front and not front[0].special:
+        # Models that were never shown several files know text in front only as a part of the prefix.
+        return Prompt((prefix, *front, Segment(before), suffix, Segment(after), middle))
+    return Prompt((*front, prefix, Segment(before), suffix, Segment(after), middle))
+
+
+def _front(tokens: FimTokens, chunks: Sequence[Chunk], file: FileName | None) -> list[Segment]:
+    """Other files' chunks, each a segment of its own: a chunk more at the end changes no token of those before it."""
+    if not chunks:
+        return []
+    if tokens.repo_name is None or tokens.file_separator is None:
+        return [Segment(_under_comment(chunk)) for chunk in chunks]
+    separator = Segment(tokens.file_separator, special=True)
+    front = [Segment(tokens.repo_name, special=True), Segment(f"{file.project if file else 'project'}\n")]
+    above = None
+    for chunk in chunks:
+        if chunk.path != above:
+            front += [separator, Segment(f"{chunk.path}\n")]
+        front.append(Segment(_with_line_end(chunk.text)))
+        above = chunk.path
+    return [*front, separator, *([Segment(f"{file.path}\n")] if file else ())]
+
+
+def _under_comment(chunk: Chunk) -> str:
+    mark = "#" if PurePosixPath(chunk.path).suffix in {".py", ".pyi"} else "//"
+    return f"{mark} {chunk.path}\n{_with_line_end(chunk.text)}\n"
+
+
+def _with_line_end(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
 
 
 def _declared(engine: Engine) -> FimTokens | None:

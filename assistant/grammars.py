@@ -48,6 +48,8 @@ _SUFFIXES = {
     (".tsx",): Grammar.TSX,
 }
 
+_PIECE_BYTES = 4096
+
 # Module and function that give the compiled parser.
 _ENTRY_POINTS = {
     Grammar.PYTHON: ("tree_sitter_python", "language"),
@@ -69,6 +71,17 @@ def grammar_of(language_id: str = "", path: Path | None = None) -> Grammar | Non
     return next((grammar for endings, grammar in _SUFFIXES.items() if ending in endings), None)
 
 
+def parser_for(language_id: str) -> "tree_sitter.Parser | None":
+    """A new parser for documents of a language, by an editor's name of it; None for a language without a grammar.
+
+    A parser belongs to one thread at a time.
+    """
+    from tree_sitter import Parser
+
+    grammar = grammar_of(language_id)
+    return None if grammar is None else Parser(_language(grammar))
+
+
 def parse(text: str, grammar: Grammar) -> "tree_sitter.Tree":
     """The syntax tree of `text`; its byte offsets count UTF-8. A parser goes over about 8 MB a second.
 
@@ -77,6 +90,18 @@ def parse(text: str, grammar: Grammar) -> "tree_sitter.Tree":
     from tree_sitter import Parser
 
     return Parser(_language(grammar)).parse(encoded(text))
+
+
+def parse_in_pieces(source: bytes, grammar: Grammar) -> "tree_sitter.Tree":
+    """The syntax tree of UTF-8 `source`, for texts larger than an excerpt. Its nodes do not know their text.
+
+    tree-sitter keeps the interpreter's lock over a whole buffer: 50 ms for 250 KB, in which no editor is answered.
+    Given the text piece by piece it lets other threads run in between.
+    """
+    from tree_sitter import Parser
+
+    view = memoryview(source)
+    return Parser(_language(grammar)).parse(lambda offset, _point: view[offset : offset + _PIECE_BYTES])
 
 
 def encoded(text: str) -> bytes:

@@ -1,0 +1,1 @@
+"""What other files, and far parts of this one, have to say about the code at the cursor."""

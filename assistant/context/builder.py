@@ -1,0 +1,193 @@
+"""What a model is told of the project beside the text around the cursor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from assistant.context.definitions import used_definitions
+from assistant.context.index import DefinitionIndex
+from assistant.context.layout import Candidate, Layout
+from assistant.context.node_types import LANGUAGES
+from assistant.context.ranking import open_score, ranked, shared_words, visited_score, words
+from assistant.context.ring import Ring, Visited
+from assistant.context.scope import scope_at
+from assistant.context.similarity import line_set
+from assistant.context.surroundings import Extent, text_around
+from assistant.context.types import Chunk, CountTokens
+from assistant.grammars import grammar_of
+from assistant.suggestion.types import Buffer, SuggestionRequest
+
+# What a prompt shows around the cursor anyway, about.
+_SHOWN = Extent(before=48, after=16)
+# Lines of an open document that nobody has worked at.
+_OPEN_LINES = 24
+
+# Within a place the text that follows the cursor's line stays as it is. So much of it tells places apart.
+_FOLLOWING_CHARACTERS = 1024
+# Where the cursor has moved on by more than this, the prompt's window moves as well.
+_DRIFT_CHARACTERS = 1000
+
+# The project's name and the path of the cursor's file go with the chunks, and a separator or two with each.
+_AROUND_CHUNKS = 32
+_SEPARATORS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a prompt's chunks were last chosen."""
+
+    offset: int
+    following: str
+
+
+class ContextBuilder:
+    """Chooses chunks of other files, and of far parts of the same, and keeps their order for the KV cache.
+
+    Chunks stand in front of the text around the cursor, so a chunk more costs the evaluation of that text. They are
+    chosen anew where it is evaluated again anyway, at another place or far down the same one, and when the engine is
+    idle.
+
+    `opened`, `edited` and `closed` come from any thread and return at once. `chunks` belongs to the inference thread.
+    """
+
+    def __init__(self, root: Path | None, count_tokens: CountTokens) -> None:
+        """`root` is the project's folder, whose definitions are looked up; `count_tokens` is the model's own."""
+        self._root = root.resolve() if root is not None else None
+        self._count_tokens = count_tokens
+        self._index = DefinitionIndex(self._root)
+        self._lock = Lock()
+        self._buffers: dict[str, Buffer] = {}
+        self._ring = Ring()
+        self._indexed: dict[str, int] = {}
+        self._closed: list[Buffer] = []
+        self._layouts: dict[str, Layout] = {}
+        self._places: dict[str, _Place] = {}
+
+    def opened(self, buffer: Buffer) -> None:
+        """A document is open in the editor."""
+        with self._lock:
+            self._buffers[buffer.uri] = buffer
+
+    def edited(self, buffer: Buffer, offset: int) -> None:
+        """A document was changed at `offset`; `buffer` is what it is now."""
+        with self._lock:
+            self._buffers[buffer.uri] = buffer
+            self._ring.visit(buffer, self.path(buffer), offset)
+
+    def closed(self, uri: str) -> None:
+        """A document was closed; what was done in it stays of interest."""
+        with self._lock:
+            self._ring.leave(uri)
+            buffer = self._buffers.pop(uri, None)
+            if buffer is not None:
+                self._closed.append(buffer)
+
+    def chunks(self, request: SuggestionRequest, budget_tokens: int, *, idle: bool = False) -> tuple[Chunk, ...]:
+        """The chunks for a prompt at the request's place: those of the document's last prompt, and new ones after them.
+
+        They take no more than `budget_tokens`, with what the repository format puts around them. When some had to be
+        dropped, `rebuilds` has grown. With `idle` the engine has time to evaluate the whole prompt: new chunks are
+        added even where the cursor has not moved.
+        """
+        uri = request.buffer.uri
+        with self._lock:
+            self._buffers[uri] = request.buffer
+            self._ring.visit(request.buffer, self.path(request.buffer), request.offset)
+            visited, buffers = self._ring.chunks, tuple(self._buffers.values())
+        budget = max(0, budget_tokens - _AROUND_CHUNKS)
+        layout = self._layout(uri)
+        place = _place(request)
+        if idle or self._has_moved(uri, place) or layout.tokens > budget:
+            self._places[uri] = place
+            self._update_index(buffers)
+            shown = text_around(request.buffer.text, request.offset, _SHOWN)
+            candidates = ranked(list(self._candidates(request, shown, visited, buffers)))
+            layout.update(candidates, line_set(shown), budget)
+        return layout.chunks
+
+    def rebuilds(self, uri: str) -> int:
+        """How often chunks were dropped from a document's prompts, so that the KV cache lost what follows them."""
+        layout = self._layouts.get(uri)
+        return layout.rebuilds if layout is not None else 0
+
+    def path(self, buffer: Buffer) -> str:
+        """What a document is called in prompts: its path in the project, else its name."""
+        if buffer.path is None:
+            return buffer.uri.rpartition("/")[2]
+        if self._root is not None and buffer.path.is_relative_to(self._root):
+            return buffer.path.relative_to(self._root).as_posix()
+        return buffer.path.name
+
+    def wait_for_index(self, timeout: float | None = None) -> bool:
+        """Waits until the project's definitions have been found, where that has begun; whether they have."""
+        return self._index.wait(timeout)
+
+    def close(self) -> None:
+        """Ends the work in the background."""
+        self._index.close()
+
+    def _layout(self, uri: str) -> Layout:
+        """The document's, which is from now on the last used."""
+        layout = self._layouts.pop(uri, None)
+        if layout is None:
+            last = next(reversed(self._layouts.values()), None)
+            layout = Layout(self._cost, beginning=last)
+        self._layouts[uri] = layout
+        return layout
+
+    def _has_moved(self, uri: str, place: _Place) -> bool:
+        last = self._places.get(uri)
+        return last is None or last.following != place.following or abs(last.offset - place.offset) > _DRIFT_CHARACTERS
+
+    def _cost(self, chunk: Chunk) -> int:
+        return self._count_tokens(f"{chunk.path}\n") + self._count_tokens(chunk.text) + _SEPARATORS
+
+    def _update_index(self, buffers: tuple[Buffer, ...]) -> None:
+        with self._lock:
+            closed, self._closed = self._closed, []
+        for buffer in closed:
+            if self._indexed.pop(buffer.uri, None) is not None and buffer.uri not in self._buffers:
+                self._index.release(self.path(buffer))
+            self._layouts.pop(buffer.uri, None)
+            self._places.pop(buffer.uri, None)
+        for buffer in buffers:
+            grammar = grammar_of(buffer.language_id, buffer.path)
+            if grammar is not None and self._indexed.get(buffer.uri) != buffer.version:
+                self._index.edit(self.path(buffer), buffer.text, grammar)
+                self._indexed[buffer.uri] = buffer.version
+
+    def _candidates(
+        self, request: SuggestionRequest, shown: str, visited: tuple[Visited, ...], buffers: tuple[Buffer, ...]
+    ) -> Iterator[Candidate]:
+        path = self.path(request.buffer)
+        grammar = grammar_of(request.buffer.language_id, request.buffer.path)
+        near = words(shown)
+        if grammar is not None:
+            self._index.start(path)
+            scope = scope_at(request.buffer.text, request.offset, grammar, path)
+            yield from used_definitions(scope, path, LANGUAGES[grammar], self._index)
+        for age, chunk in enumerate(reversed(visited)):
+            score = visited_score(age, len(visited), shared_words(chunk.text, near))
+            yield Candidate(Chunk(chunk.path, chunk.text), score)
+        for buffer in buffers:
+            if buffer.uri != request.buffer.uri and (text := self._digest(buffer)):
+                yield Candidate(Chunk(self.path(buffer), text), open_score(shared_words(text, near)))
+
+    def _digest(self, buffer: Buffer) -> str:
+        """What an open document is about: the first lines of its definitions, else its own first lines."""
+        if grammar_of(buffer.language_id, buffer.path) is None:
+            return text_around(buffer.text, 0, Extent(0, _OPEN_LINES))
+        lines: list[str] = []
+        for definition in self._index.definitions(self.path(buffer)):
+            lines += definition.text.split("\n")
+            if len(lines) >= _OPEN_LINES:
+                break
+        return "".join(f"{line}\n" for line in lines[:_OPEN_LINES])
+
+
+def _place(request: SuggestionRequest) -> _Place:
+    text = request.buffer.text
+    line_end = text.find("\n", request.offset)
+    following = text[line_end : line_end + _FOLLOWING_CHARACTERS] if line_end >= 0 else ""
+    return _Place(request.offset, following)

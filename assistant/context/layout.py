@@ -1,0 +1,131 @@
+"""The order of chunks in a prompt: they keep their places, so that the KV cache keeps what was evaluated of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from assistant.context.similarity import Lines, contained, line_set
+from assistant.context.types import Chunk
+
+# llama.vim's limits: over 0.5 like the cursor's surroundings says the same again, over 0.9 like another chunk as well.
+_LIKE_SURROUNDINGS = 0.5
+_LIKE_ANOTHER = 0.9
+
+# What a rebuild fills of the budget. The rest is room to append, so that the next one is far.
+_FILLED = 0.6
+# A rebuild makes all of the prompt be evaluated again: what it brings in has to be so much better than what it drops.
+_WORTH = 2.0
+# A chunk that nothing speaks for any more loses half of its worth each time.
+_AGEING = 0.5
+# More than this share of the budget would leave too little for others.
+_LARGEST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that could be in a prompt, and how useful it is; scores are positive, larger is better."""
+
+    chunk: Chunk
+    score: float
+    lines: Lines = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", line_set(self.chunk.text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    candidate: Candidate
+    tokens: int
+
+
+class Layout:
+    """The chunks in the prompts of one document. Not for several threads at once.
+
+    Attributes:
+        rebuilds: how often chunks were dropped; between two rebuilds each prompt's chunks begin with the last one's.
+    """
+
+    def __init__(self, cost: Callable[[Chunk], int], beginning: "Layout | None" = None) -> None:
+        """`cost` counts a chunk's tokens. A new document's prompt begins as that of `beginning`, whose part of the KV
+        cache can then be copied."""
+        self.rebuilds = 0
+        self._cost = cost
+        self._placed: list[_Placed] = list(beginning._placed) if beginning else []
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """In the order of the prompt."""
+        return tuple(placed.candidate.chunk for placed in self._placed)
+
+    @property
+    def tokens(self) -> int:
+        """What they cost in all."""
+        return sum(placed.tokens for placed in self._placed)
+
+    def update(self, candidates: Sequence[Candidate], surroundings: Lines, budget: int) -> None:
+        """Appends what is new among `candidates` (best first), or rebuilds where that is worth it or cannot be avoided.
+
+        Nothing that the cursor's `surroundings` say is added, or stays. Afterwards the chunks cost `budget` at most.
+        """
+        self._score_again(candidates)
+        kept = [each for each in self._placed if contained(each.candidate.lines, surroundings) < _LIKE_SURROUNDINGS]
+        if sum(each.tokens for each in kept) > budget:
+            kept = _best(kept, round(budget * _FILLED))
+        fresh = self._fresh(candidates, kept, surroundings, round(budget * _LARGEST))
+        room = budget - sum(each.tokens for each in kept)
+        added = _fitting(fresh, room)
+        left_out = [each for each in fresh if each not in added]
+        if left_out and self._is_worth_it(left_out, kept):
+            chosen = _best([*kept, *fresh], round(budget * _FILLED))
+            kept = [each for each in kept if each in chosen]
+            added = [each for each in fresh if each in chosen]
+        if len(kept) < len(self._placed):
+            self.rebuilds += 1
+        self._placed = [*kept, *added]
+
+    def _score_again(self, candidates: Sequence[Candidate]) -> None:
+        scores = {candidate.chunk: candidate.score for candidate in candidates}
+        for index, placed in enumerate(self._placed):
+            old = placed.candidate
+            score = scores.get(old.chunk, old.score * _AGEING)
+            # Counted again as well: the model may be another one now.
+            self._placed[index] = _Placed(replace(old, score=score), self._cost(old.chunk))
+
+    def _fresh(
+        self, candidates: Sequence[Candidate], kept: Sequence[_Placed], surroundings: Lines, largest: int
+    ) -> list[_Placed]:
+        """Candidates that say something new, best first."""
+        said = [placed.candidate.lines for placed in kept]
+        fresh = []
+        for candidate in candidates:
+            lines = candidate.lines
+            if contained(lines, surroundings) >= _LIKE_SURROUNDINGS:
+                continue
+            if any(contained(lines, other) >= _LIKE_ANOTHER for other in said):
+                continue
+            tokens = self._cost(candidate.chunk)
+            if tokens <= largest:
+                said.append(lines)
+                fresh.append(_Placed(candidate, tokens))
+        return fresh
+
+    @staticmethod
+    def _is_worth_it(left_out: Sequence[_Placed], kept: Sequence[_Placed]) -> bool:
+        worst = min((each.candidate.score for each in kept), default=float("inf"))
+        return left_out[0].candidate.score > worst * _WORTH
+
+
+def _fitting(placed: Sequence[_Placed], room: int) -> list[_Placed]:
+    """Those from the first on that fit, leaving out those that do not."""
+    fitting = []
+    for each in placed:
+        if each.tokens <= room:
+            fitting.append(each)
+            room -= each.tokens
+    return fitting
+
+
+def _best(placed: Sequence[_Placed], room: int) -> list[_Placed]:
+    """The most useful that fit, in the order given."""
+    best = _fitting(sorted(placed, key=lambda each: -each.candidate.score), room)
+    return [each for each in placed if each in best]
