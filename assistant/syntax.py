@@ -7,6 +7,7 @@ seldom a whole program, so what can be told from tokens is not asked of the shap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from assistant.grammars import Grammar, encoded, parse
@@ -40,7 +41,9 @@ _LITERALS = {
     "array_initializer",
     "enumerator_list",
 }
-_CLOSERS = {"(": ")", "[": "]", "{": "}", "${": "}"}
+_OPENERS, _CLOSERS = {"(", "[", "{", "${"}, {")", "]", "}"}
+# Tokens read backwards for the bracket that is open at the cursor.
+_TOKENS = 2_000
 _SCOPES = {
     "function_definition",
     "class_definition",
@@ -144,7 +147,7 @@ def cursor_syntax(before: str, after: str, grammar: Grammar) -> CursorSyntax:
     if inside is not Inside.CODE:
         return CursorSyntax(inside=inside)
     opener = _innermost_opener(root, cursor)
-    bracketed = opener is not None and (opener.type in "([" or _opens_literal(opener))
+    bracketed = opener is not None and (opener.type in ("(", "[") or _opens_literal(opener))
     header = None if bracketed else _block_header(before, after, opener, cursor, grammar)
     if header is None:
         return CursorSyntax(in_brackets=bracketed)
@@ -208,9 +211,7 @@ def _inside(root: "Node", cursor: int, before: str) -> Inside:
             return Inside.COMMENT
         if node.type in _STRINGS and node.start_byte < cursor < node.end_byte:
             return Inside.STRING
-        if node.is_error and _unclosed_quote(before):
-            return Inside.STRING
-    return Inside.CODE
+    return Inside.STRING if root.has_error and _unclosed_quote(before) else Inside.CODE
 
 
 def _in_comment(node: "Node", cursor: int) -> bool:
@@ -235,19 +236,32 @@ def _unclosed_quote(before: str) -> bool:
 
 
 def _innermost_opener(root: "Node", cursor: int) -> "Node | None":
-    """The bracket token that is open at the cursor, whether the tree has its closer or not."""
-    for ancestor in _ancestors(root, cursor):
-        opened: list[Node] = []
-        for child in ancestor.children:
-            if child.end_byte > cursor:
-                break
-            if child.type in _CLOSERS:
-                opened.append(child)
-            elif opened and child.type == _CLOSERS[opened[-1].type]:
-                opened.pop()
-        if opened:
-            return opened[-1]
+    """The bracket token that is open at the cursor.
+
+    Tokens are read backwards: where brackets do not match, the shape of the tree tells nothing.
+    """
+    closed = 0
+    for token in islice(_tokens_before(root, cursor), _TOKENS):
+        if token.type in _CLOSERS:
+            closed += 1
+        elif token.type in _OPENERS and closed == 0:
+            return token
+        elif token.type in _OPENERS:
+            closed -= 1
     return None
+
+
+def _tokens_before(node: "Node", cursor: int) -> Iterator["Node"]:
+    """The tree's leaves that end at the cursor or before it, the last one first."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current.start_byte >= cursor or current.is_missing:
+            continue
+        if current.child_count:
+            stack.extend(current.children)
+        elif current.end_byte <= cursor:
+            yield current
 
 
 def _opens_literal(opener: "Node") -> bool:
