@@ -1,0 +1,158 @@
+"""One thread that runs a model: jobs in turn, a newer in place of an older, idle ones when nothing else is to do."""
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from threading import Condition, Thread, current_thread
+from typing import Any, TypeVar
+
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.protocol import Engine
+from assistant.errors import EngineError
+
+_log = logging.getLogger("sned.engine")
+
+T = TypeVar("T")
+
+
+class Scheduler:
+    """The one thread in which an engine's jobs run. Methods return at once and may be called from any thread.
+
+    A future ends with what its job returned or raised, or is cancelled: by a newer job of the same key, by `cancel`, by
+    `close`, or by its holder. Whichever it is, a running job's `Cancellation` is set. A job that goes on nevertheless
+    delays the next.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Starts the thread, which owns the engine from now on: `close` frees it."""
+        self._engine = engine
+        self._changed = Condition()
+        self._waiting: dict[str, _Job] = {}  # in order of arrival
+        self._idle: dict[str, _Job] = {}
+        self._running: _Job | None = None
+        self._closed = False
+        self._thread = Thread(target=self._work, name=f"sned-{engine.info.name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, key: str, job: Callable[[Cancellation], T]) -> Future[T]:
+        """Runs `job` after those waiting; what the same key has waiting, idle or running is cancelled.
+
+        Once the scheduler is closed, the future fails with an EngineError.
+        """
+        new = _Job(key, job, idle=False)
+        with self._changed:
+            stale = [self._waiting.pop(key, None), self._idle.pop(key, None)]
+            running = self._running
+            if not self._closed:
+                self._waiting[key] = new
+                self._changed.notify()
+        if running is not None and (running.idle or running.key == key):
+            running.stop()
+        _drop(stale)
+        return self._accepted(new)
+
+    def idle(self, key: str, job: Callable[[Cancellation], T]) -> Future[T]:
+        """Runs `job` when nothing submitted waits or runs; any submission cancels it for good once it runs.
+
+        It takes the place of the key's idle job, waiting or running, and leaves a submitted one alone.
+        """
+        new = _Job(key, job, idle=True)
+        with self._changed:
+            stale = [self._idle.pop(key, None)]
+            running = self._running
+            if not self._closed:
+                self._idle[key] = new
+                self._changed.notify()
+        if running is not None and running.idle and running.key == key:
+            running.stop()
+        _drop(stale)
+        return self._accepted(new)
+
+    def cancel(self, key: str) -> None:
+        """Cancels all that the key has waiting, idle or running."""
+        with self._changed:
+            stale = [self._waiting.pop(key, None), self._idle.pop(key, None)]
+            running = self._running
+        if running is not None and running.key == key:
+            running.stop()
+        _drop(stale)
+
+    def close(self) -> None:
+        """Cancels everything, and frees the engine; returns when both are done."""
+        with self._changed:
+            self._closed = True
+            stale = [*self._waiting.values(), *self._idle.values()]
+            self._waiting.clear()
+            self._idle.clear()
+            running = self._running
+            self._changed.notify()
+        if running is not None:
+            running.stop()
+        _drop(stale)
+        if current_thread() is not self._thread:
+            self._thread.join()
+
+    def _accepted(self, job: "_Job") -> Future[Any]:
+        if self._closed and job.future.set_running_or_notify_cancel():
+            job.future.set_exception(EngineError("The model has been closed; open it again."))
+        return job.future
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            job.perform()
+        self._engine.close()
+
+    def _next(self) -> "_Job | None":
+        """The next job, once there is one; None when closed."""
+        with self._changed:
+            self._running = None
+            while not self._closed:
+                for queue in (self._waiting, self._idle):
+                    if queue:
+                        self._running = queue.pop(next(iter(queue)))
+                        return self._running
+                self._changed.wait()
+            return None
+
+
+class _Job:
+    """A job with its future, which stays pending while it runs: so it can be cancelled until its result is there."""
+
+    def __init__(self, key: str, function: Callable[[Cancellation], Any], *, idle: bool) -> None:
+        self.key = key
+        self.idle = idle
+        self.future: Future[Any] = Future()
+        self._function = function
+        self._cancel = Cancellation()
+        self.future.add_done_callback(self._stop_if_cancelled)
+
+    def stop(self) -> None:
+        """Cancels the future, and so the computation; nothing if it has ended."""
+        self.future.cancel()
+
+    def perform(self) -> None:
+        """Runs the job in this thread and gives the future what comes of it."""
+        if self._cancel.is_set():
+            self.future.set_running_or_notify_cancel()
+            return
+        try:
+            result = self._function(self._cancel)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            if self.future.set_running_or_notify_cancel():
+                self.future.set_exception(error)
+            else:
+                _log.debug("a cancelled job for %s failed", self.key, exc_info=error)
+        else:
+            if self.future.set_running_or_notify_cancel():
+                self.future.set_result(result)
+
+    def _stop_if_cancelled(self, future: Future[Any]) -> None:
+        if future.cancelled():
+            self._cancel.set()
+
+
+def _drop(jobs: "Iterable[_Job | None]") -> None:
+    """Cancels jobs that were taken out of a queue, outside the lock: futures call back into foreign code."""
+    for job in jobs:
+        if job is not None and job.future.cancel():
+            job.future.set_running_or_notify_cancel()  # who waits with concurrent.futures.wait is told only now
