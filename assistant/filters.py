@@ -7,6 +7,14 @@ Trims run once, on the text that is left.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
+
+# How much of the text around the cursor is compared with what is generated.
+NEAR_LINES = 8
+_NEAR_CHARACTERS = 2_000
+
+# A line of so many characters is hardly there twice by chance.
+_DISTINCTIVE = 20
 
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
@@ -28,18 +36,30 @@ class Site:
         line_head: the cursor's line up to the cursor.
         line_rest: the cursor's line from the cursor on, without its end.
         next_line: the first line that is not blank after the cursor's line, without its end; empty if there is none.
+        following: the lines that are not blank after that one, a few.
+        above: the lines that are not blank above the cursor's line, a few, in their order.
+        definition: characters of white space before the line that the function or class around the cursor begins
+            with; -1 outside of all; None where that is not known.
+        block: the same of the line whose block begins at the cursor and is empty; None elsewhere.
     """
 
     line_head: str
     line_rest: str
     next_line: str
+    following: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
+    definition: int | None = None
+    block: int | None = None
 
     @classmethod
     def between(cls, before: str, after: str) -> "Site":
         """The site between two texts, whose line ends are `\\n`."""
-        rest, _, following = after.partition("\n")
-        lines = (line for line in following.split("\n") if line.strip())
-        return cls(before[before.rfind("\n") + 1 :], rest, next(lines, "").rstrip())
+        rest, _, below = after.partition("\n")
+        start = before.rfind("\n") + 1
+        above = [line.rstrip() for line in before[max(0, start - _NEAR_CHARACTERS) : start].split("\n") if line.strip()]
+        lines = (line.rstrip() for line in below[:_NEAR_CHARACTERS].split("\n") if line.strip())
+        next_line = next(lines, "")
+        return cls(before[start:], rest, next_line, tuple(islice(lines, NEAR_LINES)), tuple(above[-NEAR_LINES:]))
 
     @property
     def one_line(self) -> bool:
@@ -49,10 +69,25 @@ class Site:
     @property
     def indentation(self) -> int:
         """Characters of white space that the cursor's line begins with."""
-        return len(self.line_head) - len(self.line_head.lstrip())
+        return indentation(self.line_head)
+
+    @property
+    def least_indentation(self) -> int:
+        """Characters of white space that a line has to begin with to be in the scope that the cursor is in."""
+        if self.block is not None:
+            return self.block + 1
+        if self.definition is not None and self.definition >= 0:
+            return self.definition + 1
+        below = indentation(self.next_line) if self.next_line else self.indentation
+        return min(self.indentation, below)
 
 
 Cut = Callable[[str, Site], str]
+
+
+def indentation(line: str) -> int:
+    """Characters of white space that `line` begins with."""
+    return len(line) - len(line.lstrip())
 
 
 def cut_line(text: str, site: Site) -> str:
@@ -61,36 +96,53 @@ def cut_line(text: str, site: Site) -> str:
 
 
 def cut_suffix(text: str, site: Site) -> str:
-    """Up to where the text after the cursor begins again: a line equal to the next one there, indentation included."""
+    """Up to where the text after the cursor begins again: a line equal to the next one there, indentation included.
+
+    A short line, such as `return x` or `}`, may well come twice: what follows it has to be repeated as well.
+    """
     if not site.next_line:
         return text
-    position = 0
+    position, found = 0, -1
     for line in text.splitlines(keepends=True):
-        whole = (site.line_head if position == 0 else "") + line
-        if whole.rstrip() == site.next_line:
-            return text[:position]
+        whole = ((site.line_head if position == 0 else "") + line).rstrip()
+        if found >= 0 and whole:
+            if not site.following or whole == site.following[0]:
+                return text[:found]
+            found = -1
+        if whole == site.next_line:
+            if len(whole.strip()) >= _DISTINCTIVE:
+                return text[:position]
+            found = position
         position += len(line)
     return text
 
 
 def cut_blank_line(text: str, site: Site) -> str:
-    """Up to the first blank line after a line that is not blank."""
-    position, seen = 0, False
+    """Up to a blank line after a line that is not blank; inside a definition, up to two of them."""
+    allowed = 1 if site.definition is not None and site.definition >= 0 else 0
+    position, seen, blank, end = 0, False, 0, 0
     for line in text.splitlines(keepends=True):
-        if seen and not line.strip():
-            return text[:position]
-        seen = seen or bool(line.strip())
+        if line.strip():
+            seen, blank = True, 0
+        elif seen:
+            end = position if blank == 0 else end
+            blank += 1
+            if blank > allowed:
+                return text[:end]
         position += len(line)
     return text
 
 
 def cut_dedent(text: str, site: Site) -> str:
-    """Up to the first line that leaves the block the cursor is in: one indented less than the cursor's line."""
+    """Up to the first line that leaves the scope the cursor is in, by its indentation.
+
+    A line that closes the block that begins at the cursor, such as `}`, still belongs to it.
+    """
     position = 0
     for line in text.splitlines(keepends=True):
-        indentation = len(line) - len(line.lstrip())
-        if position and line.strip() and indentation < site.indentation:
-            return text[:position]
+        if position and line.strip() and indentation(line) < site.least_indentation:
+            closes = indentation(line) == site.block and line.lstrip()[0] in _BRACKETS
+            return text[: position + len(line)].removesuffix("\n") if closes else text[:position]
         position += len(line)
     return text
 
@@ -124,6 +176,33 @@ def trim_rest_of_line(text: str, site: Site) -> str:
     return text
 
 
+def trim_suffix_lines(text: str, site: Site) -> str:
+    """Without last lines that are the next ones after the cursor: a closing bracket, a `return`."""
+    if not site.next_line:
+        return text
+    lines = text.split("\n")
+    kept = [number for number, line in enumerate(lines) if line.strip()]
+    whole = [((site.line_head if number == 0 else "") + lines[number]).rstrip() for number in kept]
+    below = [site.next_line, *site.following]
+    for count in range(min(len(whole), len(below)), 0, -1):
+        if whole[-count:] == below[:count]:
+            return "\n".join(lines[: kept[-count]])
+    return text
+
+
+def trim_unbalanced(text: str, site: Site) -> str:
+    """Up to a bracket on the cursor's line that closes once more what the rest of the line closes already."""
+    first, newline, _ = text.partition("\n")
+    for closer, opener in _BRACKETS.items():
+        closed_after = _surplus(site.line_rest, closer, opener)
+        if newline or not closed_after or closer not in first:
+            continue
+        open_before = _surplus(site.line_head[::-1], opener, closer)
+        if (end := _unmatched(first, closer, opener, max(0, open_before - closed_after))) is not None:
+            text = first = first[:end]
+    return text
+
+
 def trim_white_space(text: str, site: Site) -> str:
     """Without white space at the end, unless something follows on the cursor's line."""
     return text if site.line_rest.strip() else text.rstrip()
@@ -133,6 +212,29 @@ def trim_partial_line(text: str, site: Site) -> str:
     """Without the last line if there are more: for a generation that a limit ended, probably inside it."""
     head, newline, _ = text.rpartition("\n")
     return head if newline and head.strip() else text
+
+
+def _surplus(text: str, closer: str, opener: str) -> int:
+    """How many of the closers in `text` have no opener in it before them."""
+    depth = surplus = 0
+    for character in text:
+        if character == opener:
+            depth += 1
+        elif character == closer and depth:
+            depth -= 1
+        elif character == closer:
+            surplus += 1
+    return surplus
+
+
+def _unmatched(text: str, closer: str, opener: str, allowed: int) -> int | None:
+    """Where `text` closes once more than is allowed, unless it opens as often again after that."""
+    depth, found = allowed, None
+    for position, character in enumerate(text):
+        depth += (character == opener) - (character == closer)
+        if depth < 0 and found is None:
+            found = position
+    return found if depth < 0 else None
 
 
 def _closers_only(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the syntax around a cursor says: in a string or comment, in brackets, at a block's start, in which scope.
+"""What the syntax around a cursor says: in a string or comment, in brackets, at a block's start, where it has errors.
 
 All functions are pure, and bounded: of a long text only an excerpt around the cursor is parsed. The text at a cursor is
 seldom a whole program, so what can be told from tokens is not asked of the shape of the tree.
@@ -44,7 +44,7 @@ _LITERALS = {
 _OPENERS, _CLOSERS = {"(", "[", "{", "${"}, {")", "]", "}"}
 # Tokens read backwards for the bracket that is open at the cursor.
 _TOKENS = 2_000
-_SCOPES = {
+_DEFINITIONS = {
     "function_definition",
     "class_definition",
     "method_declaration",
@@ -80,6 +80,8 @@ class CursorSyntax:
         block_start: nothing but white space stands between the cursor and what opens a block: `:` or `{`.
         block_empty: at a block's start, and that block has nothing in it yet.
         header_indentation: characters of white space before the line that opens the block; 0 if not at one's start.
+        definition_indentation: the same of the line that the innermost function, method or class around the cursor
+            begins with, a function within a function belonging to that; None outside of all.
     """
 
     inside: Inside = Inside.CODE
@@ -87,21 +89,7 @@ class CursorSyntax:
     block_start: bool = False
     block_empty: bool = False
     header_indentation: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The innermost definition around a cursor.
-
-    Attributes:
-        names: of the definitions around the cursor, from the outermost; empty at the top level.
-        start: where the innermost begins, in code points from the beginning of the text; the cursor at the top level.
-        end: where it ends.
-    """
-
-    names: tuple[str, ...]
-    start: int
-    end: int
+    definition_indentation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +132,21 @@ def cursor_syntax(before: str, after: str, grammar: Grammar) -> CursorSyntax:
     root = parse(before + after, grammar).root_node
     cursor = len(encoded(before))
     inside = _inside(root, cursor, before)
+    definition = _definition_indentation(root, before, grammar)
     if inside is not Inside.CODE:
-        return CursorSyntax(inside=inside)
+        return CursorSyntax(inside=inside, definition_indentation=definition)
     opener = _innermost_opener(root, cursor)
     bracketed = opener is not None and (opener.type in ("(", "[") or _opens_literal(opener))
     header = None if bracketed else _block_header(before, after, opener, cursor, grammar)
     if header is None:
-        return CursorSyntax(in_brackets=bracketed)
+        return CursorSyntax(in_brackets=bracketed, definition_indentation=definition)
     indentation = _indentation(header)
     return CursorSyntax(
-        block_start=True, block_empty=_ends_at(after, indentation, grammar), header_indentation=indentation
+        block_start=True,
+        block_empty=_ends_at(after, indentation, grammar),
+        header_indentation=indentation,
+        definition_indentation=definition,
     )
-
-
-def scope_at(before: str, after: str, grammar: Grammar) -> Scope:
-    """The innermost function, method or class around the cursor between two texts."""
-    seen_before, seen_after = excerpt(before, after)
-    text = seen_before + seen_after
-    data, cursor = encoded(text), len(encoded(seen_before))
-    offset = len(before) - len(seen_before)
-    chain = [node for node in _ancestors(parse(text, grammar).root_node, cursor) if node.type in _SCOPES]
-    if not chain:
-        return Scope((), len(before), len(before))
-    names = tuple(name for node in reversed(chain) if (name := _name(node)))
-    start, end = (_code_points(data, at) for at in (chain[0].start_byte, chain[0].end_byte))
-    return Scope(names, offset + start, offset + end)
 
 
 def _top_level_line(text: str, near: int) -> int:
@@ -201,6 +179,28 @@ def _ancestors(root: "Node", cursor: int) -> Iterator["Node"]:
     while node is not None:
         yield node
         node = node.parent
+
+
+def _definition_indentation(root: "Node", before: str, grammar: Grammar) -> int | None:
+    """The column of the innermost definition around the cursor, or of the function that has that one in it."""
+    code = before.rstrip()
+    line = before[before.rfind("\n") + 1 :]
+    # A block of Python ends with its last statement: what belongs to it after that is told by indentation.
+    python = grammar is Grammar.PYTHON
+    cursor = len(encoded(code if python else before))
+    indentation = _indentation(line) + (code.endswith(":") and bool(line.strip()))
+    column = None
+    for node in _ancestors(root, cursor):
+        begun = node.start_point.column < indentation if python else node.start_byte < cursor
+        if node.type not in _DEFINITIONS or not begun:
+            continue
+        is_class = not node.type.startswith(("function", "method", "generator", "constructor"))
+        if column is not None and is_class:
+            break
+        column = node.start_point.column
+        if is_class:
+            break
+    return column
 
 
 def _inside(root: "Node", cursor: int, before: str) -> Inside:
@@ -293,15 +293,3 @@ def _ends_at(after: str, indentation: int, grammar: Grammar) -> bool:
 
 def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _name(node: "Node") -> str:
-    """A definition's name; in C++ it is inside the declarator."""
-    named: Node | None = node
-    while named is not None:
-        if (name := named.child_by_field_name("name")) is not None:
-            return (name.text or b"").decode("utf-8", errors="replace")
-        named = named.child_by_field_name("declarator")
-        if named is not None and named.type in {"identifier", "field_identifier", "qualified_identifier"}:
-            return (named.text or b"").decode("utf-8", errors="replace")
-    return ""

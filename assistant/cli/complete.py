@@ -45,8 +45,9 @@ def complete(
     Writes the text to insert there; on a terminal, with the lines around it. A summary goes to standard error.
     """
     from assistant.cli.interruptible import interruptible
-    from assistant.completion import Completer, CompletionOptions
+    from assistant.completion import Completer, CompletionOptions, Place
     from assistant.fim import find_fim_tokens
+    from assistant.grammars import grammar_of
     from assistant.positions import parse_position, split_at
     from assistant.selection import language_of_file, open_model, select_model
     from assistant.settings import load_settings
@@ -54,6 +55,7 @@ def complete(
 
     options = CompletionOptions(lines=lines, max_tokens=max_tokens, temperature=temperature, seed=seed)
     place = parse_position(position)
+    grammar = grammar_of(path=place.path)
     text = decode_source(sys.stdin.buffer.read(), "standard input") if stdin else read_source(place.path)
     before, after = split_at(text, place)
     settings = load_settings()
@@ -67,7 +69,7 @@ def complete(
         load_seconds = time.perf_counter() - started
         try:
             completer = Completer(engine, find_fim_tokens(engine, selection.fim))
-            return completer.complete(before, after, options, cancel), load_seconds
+            return completer.complete(before, after, options, cancel, Place(grammar)), load_seconds
         finally:
             engine.close()
 
@@ -84,6 +86,7 @@ def _as_dict(completion: "Completion", load_seconds: float) -> dict[str, Any]:
         "text": completion.text,
         "model": completion.model,
         "stop_reason": completion.ending.value,
+        "refusal": None if completion.refusal is None else completion.refusal.value,
         "tokens": {
             "prompt": usage.prompt_tokens,
             "cached": usage.cached_tokens,
@@ -107,8 +110,8 @@ def _show(completion: "Completion", before: str, after: str, load_seconds: float
         _show_in_context(completion.text, before, after)
     else:
         sys.stdout.write(completion.text + "\n")
-    if not completion.text:
-        print("sned: the model has nothing to add here.", file=sys.stderr)
+    if completion.refusal is not None:
+        print(f"sned: {completion.refusal.value}", file=sys.stderr)
     usage = completion.usage
     print(
         f"sned: {completion.model}, {completion.seconds:.2f} s and {load_seconds:.2f} s to load; "

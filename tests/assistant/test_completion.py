@@ -4,12 +4,14 @@ import threading
 
 import pytest
 
-from assistant.completion import Completer, CompletionOptions, Ending, cuts_for
+from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.llama import LlamaEngine
 from assistant.errors import EngineError
-from assistant.filters import Lines, Site
+from assistant.filters import Lines
 from assistant.fim import find_fim_tokens
+from assistant.finishing import Ending, Refusal
+from assistant.grammars import Grammar
 from assistant.window import WindowSize
 
 pytestmark = pytest.mark.model
@@ -97,16 +99,23 @@ def test_a_cancelled_completion_says_so(completer: Completer) -> None:
     assert (completion.text, completion.ending) == ("", Ending.CANCELLED)
 
 
-@pytest.mark.parametrize(
-    ("lines", "site", "one"),
-    [
-        (Lines.AUTO, Site("    x = ", "", ""), True),
-        (Lines.AUTO, Site("    ", ")", ""), True),
-        (Lines.AUTO, Site("    ", "", "x"), False),
-        (Lines.ONE, Site("", "", ""), True),
-        (Lines.MANY, Site("x = ", "", ""), False),
-    ],
-)
-def test_one_line_is_completed_where_the_line_has_code(lines: Lines, site: Site, *, one: bool) -> None:
-    endings = {ending for ending, _ in cuts_for(site, CompletionOptions(lines=lines))}
-    assert (Ending.LINE in endings) is one
+def test_a_block_at_the_cursor_is_filled(completer: Completer) -> None:
+    before = "def is_even(number):\n    return number % 2 == 0\n\n\ndef is_odd(number):"
+    completion = completer.complete(before, "\n", CompletionOptions(), place=Place(Grammar.PYTHON))
+    assert completion.text == "\n    return number % 2 != 0"
+
+
+def test_a_refusal_says_why(completer: Completer) -> None:
+    before, after = "names = ['a']\nprint(names", ")\n"
+    completion = completer.complete(before, after, CompletionOptions(), place=Place(Grammar.PYTHON, automatic=True))
+    assert completion.text == ""
+    assert isinstance(completion.refusal, Refusal)
+
+
+def test_what_was_written_in_time_is_kept_by_the_line(completer: Completer) -> None:
+    before = "def fibonacci(n):\n    "
+    whole = completer.complete(before, "\n", CompletionOptions(lines=Lines.MANY))
+    short = completer.complete(before, "\n", CompletionOptions(lines=Lines.MANY, max_seconds=0.0))
+    assert short.ending is Ending.TIME_LIMIT
+    assert whole.text.startswith(short.text)
+    assert short.usage.completion_tokens < whole.usage.completion_tokens

@@ -19,7 +19,7 @@ NOWHERE = Site("", "", "")
 
 def test_a_site_is_read_from_the_texts_around_it() -> None:
     site = Site.between("def f():\n    x = (", ") + 1\n\n  \n    return x  \n")
-    assert site == Site("    x = (", ") + 1", "    return x")
+    assert site == Site("    x = (", ") + 1", "    return x", above=("def f():",))
     assert site.one_line
     assert site.indentation == 4
 
@@ -36,14 +36,20 @@ def test_cut_line() -> None:
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("x = 1\n    return x\n    y\n", "x = 1\n"),
-        ("return x\n", ""),
+        ("x = 1\n    return x\n\ndef g():\n", "x = 1\n"),
+        ("return x\n\ndef g():\n", ""),
+        ("return x\n    y = 2\n", "return x\n    y = 2\n"),  # the same short line, in other company
         ("x = 1\n        return x\n", "x = 1\n        return x\n"),  # another block's
         ("return x + 1\n", "return x + 1\n"),
     ],
 )
 def test_cut_suffix_ends_where_the_text_after_the_cursor_begins(text: str, kept: str) -> None:
-    assert cut_suffix(text, Site("    ", "", "    return x")) == kept
+    assert cut_suffix(text, Site("    ", "", "    return x", ("def g():",))) == kept
+
+
+def test_a_long_line_is_not_there_twice_by_chance() -> None:
+    site = Site("    ", "", "    return combine(first, second)", ("def g():",))
+    assert cut_suffix("x = 1\n    return combine(first, second)\n", site) == "x = 1\n"
 
 
 def test_cut_suffix_without_a_suffix_cuts_nothing() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.grammars import Grammar, grammar_of, parse, parser_for
-from assistant.syntax import ErrorRegion, Inside, cursor_syntax, error_count, error_regions, excerpt, scope_at
+from assistant.syntax import ErrorRegion, Inside, cursor_syntax, error_count, error_regions, excerpt
 
 PY, JAVA, CPP, JS, TS = Grammar.PYTHON, Grammar.JAVA, Grammar.CPP, Grammar.JAVASCRIPT, Grammar.TYPESCRIPT
 
@@ -116,32 +116,17 @@ def test_the_line_that_opens_a_block_tells_its_indentation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "grammar", "names", "source"),
+    ("text", "grammar", "indentation"),
     [
-        (
-            "import os\n\nclass A:\n    def f(self):\n        é|\n\nx = 1\n",
-            PY,
-            ("A", "f"),
-            "def f(self):\n        é",
-        ),
-        ("class A { int g(int b) { return |b; } }", JAVA, ("A", "g"), "int g(int b) { return b; }"),
-        ("int N::g(int b) { return |b; }\n", CPP, ("N::g",), "int N::g(int b) { return b; }"),
-        ("x = 1\n|y = 2\n", PY, (), ""),
+        ("class A:\n    def f(self):\n        if x:\n            |\n", PY, 4),
+        ("class A {\n  int g(int b) {\n    |\n  }\n}", JAVA, 2),
+        ("int N::g(int b) {\n  return |b;\n}\n", CPP, 0),
+        ("x = 1\n|y = 2\n", PY, None),
+        ("|def f():\n    pass\n", PY, None),
     ],
 )
-def test_scopes(text: str, grammar: Grammar, names: tuple[str, ...], source: str) -> None:
-    before, after = split(text)
-    scope = scope_at(before, after, grammar)
-    assert scope.names == names
-    assert (before + after)[scope.start : scope.end] == source
-
-
-def test_scopes_of_long_texts_are_counted_from_their_beginning() -> None:
-    above = "".join(f"def f{number}():\n    return 'é{number}'\n\n\n" for number in range(5000))
-    before, after = above + "def last():\n    return ", "1\n" + above
-    scope = scope_at(before, after, PY)
-    assert scope.names == ("last",)
-    assert (before + after)[scope.start : scope.end] == "def last():\n    return 1"
+def test_the_definition_around_the_cursor(text: str, grammar: Grammar, indentation: int | None) -> None:
+    assert cursor_syntax(*split(text), grammar).definition_indentation == indentation
 
 
 def test_errors_are_counted_and_placed() -> None:
@@ -172,6 +157,4 @@ def test_any_text_has_a_syntax(text: str, at: int, grammar: Grammar) -> None:
     before, after = text[:at], text[at:]
     syntax = cursor_syntax(before, after, grammar)
     assert syntax.block_start or not syntax.block_empty
-    scope = scope_at(before, after, grammar)
-    assert 0 <= scope.start <= scope.end <= len(text)
     assert len(error_regions(text, grammar)) == error_count(text, grammar)

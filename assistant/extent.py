@@ -1,0 +1,53 @@
+"""How much a completion may be: one line or many, and of which scope, by the syntax around the cursor."""
+
+from dataclasses import replace
+
+from assistant.filters import Lines, Site
+from assistant.grammars import Grammar
+from assistant.syntax import CursorSyntax, Inside, cursor_syntax
+
+_COMMENT_MARKS = ("#", "//")
+
+
+def read_site(before: str, after: str, grammar: Grammar | None) -> tuple[Site, CursorSyntax | None]:
+    """The site between two texts with the scope it is in, and its syntax where there is a grammar."""
+    site = Site.between(before, after)
+    if grammar is None:
+        return site, None
+    syntax = cursor_syntax(before, after, grammar)
+    definition = syntax.definition_indentation
+    if definition is None and site.indentation == 0:
+        definition = -1
+    return replace(site, definition=definition, block=_block(syntax, grammar)), syntax
+
+
+def wanted_lines(asked: Lines, site: Site, syntax: CursorSyntax | None) -> Lines:
+    """One line or many, for `auto` by what stands around the cursor.
+
+    Many where a block is empty, where a comment says what comes, and on a blank line; one where the line has code, and
+    inside strings and brackets.
+    """
+    if asked is not Lines.AUTO:
+        return asked
+    if site.line_rest.strip():
+        return Lines.ONE
+    if syntax is not None:
+        if syntax.block_empty:
+            return Lines.MANY
+        if syntax.inside is Inside.COMMENT and site.line_head.lstrip().startswith(_COMMENT_MARKS):
+            return Lines.MANY
+        if syntax.in_brackets or syntax.inside is Inside.STRING:
+            return Lines.ONE
+    return Lines.ONE if site.line_head.strip() else Lines.MANY
+
+
+def _block(syntax: CursorSyntax, grammar: Grammar) -> int | None:
+    """The indentation of the line whose empty block begins at the cursor, if the completion has to stay in the block.
+
+    The body of an `if` or a loop of Python may well be written in one go with what comes after it.
+    """
+    if not syntax.block_empty:
+        return None
+    if grammar is Grammar.PYTHON and syntax.header_indentation != syntax.definition_indentation:
+        return None
+    return syntax.header_indentation

@@ -1,0 +1,146 @@
+"""Suggestions from one model: context, prompt, generation, filters and the cache of what is known already."""
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from assistant.catalog import FimTokens
+from assistant.completion import Completer, CompletionOptions, Place
+from assistant.context.budget import context_budget
+from assistant.context.types import Chunk
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.protocol import Engine, Usage
+from assistant.fim import FileName
+from assistant.finishing import Ending, Refusal
+from assistant.grammars import grammar_of
+from assistant.suggestion.cache import SuggestionCache
+from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+from assistant.window import WindowSize
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionOptions:
+    """How to suggest.
+
+    Attributes:
+        max_tokens: tokens of new text, at most.
+        max_lines: lines of a suggestion of many, at most.
+        max_seconds: of decoding; what is whole then is suggested. A person has typed on long before that.
+        window: how much of the text around the cursor the model sees.
+    """
+
+    max_tokens: int = 128
+    max_lines: int = 16
+    max_seconds: float | None = 2.0
+    window: WindowSize = field(default_factory=WindowSize)
+
+
+# Prompt tokens a second: of a laptop with two cores, until this machine's own are known, and how many tell them.
+_ASSUMED_RATE = 100.0
+_MEASURED_TOKENS = 64
+
+
+class Context(Protocol):
+    """What tells a model of the rest of the project: `assistant.context.builder.ContextBuilder`."""
+
+    def chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
+        """Stretches of other files for a prompt."""
+        ...
+
+    def path(self, buffer: Buffer) -> str:
+        """What a document is called in prompts."""
+        ...
+
+
+class Suggester:
+    """Suggests code with one model. `suggest` and `ahead` belong to the inference thread, `from_cache` to any."""
+
+    def __init__(
+        self, engine: Engine, fim_tokens: FimTokens, context: Context, options: SuggestionOptions | None = None
+    ) -> None:
+        """Nothing is known yet: another model, or other options, want another suggester."""
+        self._engine = engine
+        self._completer = Completer(engine, fim_tokens)
+        self._context = context
+        self._options = options or SuggestionOptions()
+        self._cache = SuggestionCache()
+        self._prefill_rate = _ASSUMED_RATE
+
+    def suggest(self, request: SuggestionRequest, cancel: Cancellation) -> Suggestion | NoSuggestion:
+        """What to insert at the request's place, or why there is nothing; blocks until the model has written it.
+
+        Raises:
+            EngineError: the model fails, or its context has no room for a prompt.
+        """
+        if (known := self.from_cache(request)) is not None:
+            return known
+        started = time.perf_counter()
+        if cancel.is_set():
+            return NoSuggestion(Refusal.CANCELLED.value)
+        completion = self._completer.complete(
+            request.before, request.after, self._completion_options(request), cancel, self._place(request)
+        )
+        self._measure(completion.usage)
+        if completion.ending is Ending.CANCELLED:
+            return NoSuggestion(Refusal.CANCELLED.value)
+        if completion.refusal is not None:
+            return NoSuggestion(completion.refusal.value)
+        self._cache.put(_group(request), request.buffer.text, request.offset, completion.text)
+        return Suggestion(completion.text, False, completion.usage, time.perf_counter() - started)
+
+    def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
+        """What is left of an earlier suggestion that was typed, deleted or accepted up to here, without the model."""
+        started = time.perf_counter()
+        text = self._cache.find(_group(request), request.buffer.text, request.offset)
+        return Suggestion(text, True, None, time.perf_counter() - started) if text is not None else None
+
+    def ahead(self, request: SuggestionRequest, suggestion: Suggestion, cancel: Cancellation) -> None:
+        """Computes the next suggestion as if this one were accepted, so that it is known when it is.
+
+        Raises:
+            EngineError: as `suggest`.
+        """
+        offset = request.offset + len(suggestion.text)
+        text = request.before + suggestion.text + request.after
+        self.suggest(replace(request, buffer=replace(request.buffer, text=text), offset=offset), cancel)
+
+    def _completion_options(self, request: SuggestionRequest) -> CompletionOptions:
+        options = self._options
+        return CompletionOptions(
+            lines=request.lines,
+            max_tokens=options.max_tokens,
+            max_lines=options.max_lines,
+            max_seconds=options.max_seconds,
+            window=options.window,
+        )
+
+    def _place(self, request: SuggestionRequest) -> Place:
+        buffer, options = request.buffer, self._options
+        path = self._context.path(buffer)
+        around_cursor = options.window.before + options.window.after + options.max_tokens
+        budget = context_budget(self._prefill_rate, self._engine.info.context, around_cursor)
+        return Place(
+            grammar=grammar_of(buffer.language_id, buffer.path),
+            chunks=self._context.chunks(request, budget),
+            file=FileName(_project(buffer, path), path),
+            automatic=request.automatic,
+            sequence=buffer.uri,
+        )
+
+    def _measure(self, usage: Usage) -> None:
+        """Takes note of how fast this machine evaluates prompts, where it was enough to tell."""
+        if usage.prompt_tokens - usage.cached_tokens >= _MEASURED_TOKENS and usage.prefill_rate:
+            self._prefill_rate = usage.prefill_rate
+
+
+def _group(request: SuggestionRequest) -> str:
+    return f"{request.buffer.uri}\0{request.lines.value}"
+
+
+def _project(buffer: Buffer, path: str) -> str:
+    """The name of the folder that `path` is relative to."""
+    if buffer.path is None:
+        return "project"
+    depth = len(PurePosixPath(path).parts)
+    return buffer.path.parents[min(depth, len(buffer.path.parents)) - 1].name or "project"
