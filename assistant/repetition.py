@@ -60,4 +60,4 @@ def _run(lines: list[str], end: int, form: Callable[[str], str]) -> int:
 
 def _says_something(lines: list[str]) -> bool:
     """Whether there is more than brackets and the like: those close one block after another."""
-    return sum(map(str.isalnum, "".join(lines))) >= 4
+    return sum(map(str.isalnum, "".join(lines))) >= 2

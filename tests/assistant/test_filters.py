@@ -11,6 +11,8 @@ from assistant.filters import (
     cut_suffix,
     trim_partial_line,
     trim_rest_of_line,
+    trim_suffix_lines,
+    trim_unbalanced,
     trim_white_space,
 )
 
@@ -103,3 +105,42 @@ def test_a_partial_line_is_dropped_unless_it_is_all() -> None:
     assert trim_partial_line("a\nb\nret", NOWHERE) == "a\nb"
     assert trim_partial_line("ret", NOWHERE) == "ret"
     assert trim_partial_line("\n  ret", NOWHERE) == "\n  ret"
+
+
+def test_blank_lines_inside_a_definition_are_a_part_of_it() -> None:
+    site = Site("    ", "", "", definition=0)
+    assert cut_blank_line("a\n\n    b\n\n\ndef g():\n", site) == "a\n\n    b\n"
+
+
+def test_a_definition_is_filled_to_its_end() -> None:
+    site = Site("        ", "", "", definition=0)
+    assert cut_dedent("a\n    b\n}\nint g() {\n", site) == "a\n    b\n"
+    assert cut_dedent("\n    a\n}\nint g() {\n", Site("int f() {", "", "", definition=0, block=0)) == "\n    a\n}"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("b();\n    }\n  }", "b();"),
+        ("b();\n    }", "b();"),
+        ("b();\n      }", "b();\n      }"),
+        ("b();", "b();"),
+    ],
+)
+def test_lines_that_are_there_already_are_taken_off(text: str, kept: str) -> None:
+    assert trim_suffix_lines(text, Site("      ", "", "    }", ("  }", "}"))) == kept
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "rest", "kept"),
+    [
+        ("f(", "x) + y", ")", "x"),
+        ("f(", "x, y) + g(z", ")", "x, y) + g(z"),
+        ("f(g(", "x), y", ")", "x), y"),
+        ("f(", "x) + y", "", "x) + y"),
+        ("    a, ", "b) + c", ")", "b"),
+        ("a[", "i] + b[j", "]", "i] + b[j"),
+    ],
+)
+def test_brackets_are_closed_once(head: str, text: str, rest: str, kept: str) -> None:
+    assert trim_unbalanced(text, Site(head, rest, "")) == kept
