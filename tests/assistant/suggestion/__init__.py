@@ -1,0 +1,1 @@
+"""Tests of suggestions while a person types."""

@@ -1,0 +1,101 @@
+"""Suggestions from the real base model, and from the cache after that."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assistant.context.types import Chunk
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.llama import LlamaEngine
+from assistant.fim import find_fim_tokens
+from assistant.suggestion.suggester import Suggester, SuggestionOptions
+from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+
+pytestmark = pytest.mark.model
+
+BEFORE = "import math\n\n\ndef area(radius):\n    return "
+AFTER = "\n\n\nprint(area(2))\n"
+
+
+class OneFile:
+    """A project with one other file, and the budgets that were asked for."""
+
+    def __init__(self, *chunks: Chunk) -> None:
+        self._chunks = chunks
+        self.budgets: list[int] = []
+
+    def chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
+        self.budgets.append(budget_tokens)
+        return self._chunks
+
+    def path(self, buffer: Buffer) -> str:
+        return "pkg/main.py"
+
+
+@pytest.fixture
+def suggester(engine: LlamaEngine) -> Suggester:
+    return Suggester(engine, find_fim_tokens(engine), OneFile(), SuggestionOptions(max_tokens=48, max_seconds=None))
+
+
+def request(before: str, after: str, *, automatic: bool = True) -> SuggestionRequest:
+    buffer = Buffer("file:///p/pkg/main.py", Path("/p/pkg/main.py"), "python", 1, before + after)
+    return SuggestionRequest(buffer, len(before), automatic)
+
+
+def suggested(answer: Suggestion | NoSuggestion) -> Suggestion:
+    assert isinstance(answer, Suggestion), answer
+    return answer
+
+
+def test_typing_through_a_suggestion_asks_the_model_once(suggester: Suggester) -> None:
+    assert suggester.from_cache(request(BEFORE, AFTER)) is None
+    first = suggested(suggester.suggest(request(BEFORE, AFTER), Cancellation()))
+    assert first.text == "math.pi * radius ** 2"
+    assert first.usage is not None
+    assert not first.cached
+    for typed in range(len(first.text)):
+        now = suggested(suggester.suggest(request(BEFORE + first.text[:typed], AFTER), Cancellation()))
+        assert (now.text, now.cached, now.usage) == (first.text[typed:], True, None)
+    assert suggester.from_cache(request(BEFORE + "x", AFTER)) is None
+
+
+def test_what_comes_after_a_suggestion_is_known_when_it_is_accepted(suggester: Suggester) -> None:
+    asked = request("def double(number):", "\n")
+    shown = suggested(suggester.suggest(asked, Cancellation()))
+    assert shown.text.startswith("\n    return")
+    accepted = request("def double(number):" + shown.text + "\n\n\ndef triple(number):", "\n")
+    before_triple = replace(shown, text=shown.text + "\n\n\ndef triple(number):")
+    suggester.ahead(asked, before_triple, Cancellation())
+    known = suggester.from_cache(accepted)
+    assert known is not None
+    assert known.text.startswith("\n    return")
+
+
+def test_other_files_are_in_the_prompt(engine: LlamaEngine) -> None:
+    chunk = Chunk("pkg/colours.py", "def mix_colours(first_colour, second_colour):\n    return first_colour\n")
+    before, after = "from pkg.colours import mix", "\n"
+    context = OneFile(chunk)
+    with_chunk = Suggester(engine, find_fim_tokens(engine), context, SuggestionOptions(max_tokens=16))
+    assert suggested(with_chunk.suggest(request(before, after), Cancellation())).text == "_colours"
+    assert context.budgets
+    assert context.budgets[0] > 0
+
+
+def test_a_reason_is_given_where_nothing_is_suggested(suggester: Suggester) -> None:
+    answer = suggester.suggest(request("names = ['a']\nprint(names", ")\n"), Cancellation())
+    assert isinstance(answer, NoSuggestion)
+    assert answer.reason.endswith(".")
+    assert suggester.from_cache(request("names = ['a']\nprint(names", ")\n")) is None
+
+
+def test_a_cancelled_request_says_so(suggester: Suggester) -> None:
+    cancel = Cancellation()
+    cancel.set()
+    assert suggester.suggest(request(BEFORE, AFTER), cancel) == NoSuggestion("The request was cancelled.")
+
+
+def test_dos_line_ends_are_those_of_the_document(suggester: Suggester) -> None:
+    answer = suggested(suggester.suggest(request("x = 1\r\n\r\n\r\ndef double(number):", "\r\n"), Cancellation()))
+    assert answer.text.startswith("\r\n    return")
+    assert answer.text.count("\n") == answer.text.count("\r\n")
