@@ -145,9 +145,10 @@ class ContextBuilder:
 
     def _update_index(self, buffers: tuple[Buffer, ...]) -> None:
         with self._lock:
-            closed, self._closed = self._closed, []
-        for buffer in closed:
-            if self._indexed.pop(buffer.uri, None) is not None and buffer.uri not in self._buffers:
+            gone = [buffer for buffer in self._closed if buffer.uri not in self._buffers]
+            self._closed.clear()
+        for buffer in gone:
+            if self._indexed.pop(buffer.uri, None) is not None:
                 self._index.release(self.path(buffer))
             self._layouts.pop(buffer.uri, None)
             self._places.pop(buffer.uri, None)
@@ -166,7 +167,9 @@ class ContextBuilder:
         if grammar is not None:
             self._index.start(path)
             scope = scope_at(request.buffer.text, request.offset, grammar, path)
-            yield from used_definitions(scope, path, LANGUAGES[grammar], self._index)
+            for found in used_definitions(scope, path, LANGUAGES[grammar], self._index):
+                if not all(line in shown for line in found.lines):
+                    yield found
         for age, chunk in enumerate(reversed(visited)):
             score = visited_score(age, len(visited), shared_words(chunk.text, near))
             yield Candidate(Chunk(chunk.path, chunk.text), score)
@@ -176,13 +179,14 @@ class ContextBuilder:
 
     def _digest(self, buffer: Buffer) -> str:
         """What an open document is about: the first lines of its definitions, else its own first lines."""
-        if grammar_of(buffer.language_id, buffer.path) is None:
-            return text_around(buffer.text, 0, Extent(0, _OPEN_LINES))
         lines: list[str] = []
         for definition in self._index.definitions(self.path(buffer)):
             lines += definition.text.split("\n")
             if len(lines) >= _OPEN_LINES:
                 break
+        if not lines:
+            first = text_around(buffer.text, 0, Extent(0, _OPEN_LINES - 1))
+            return first if first.strip() else ""
         return "".join(f"{line}\n" for line in lines[:_OPEN_LINES])
 
 

@@ -10,8 +10,9 @@ from assistant.context.types import Chunk
 _LIKE_SURROUNDINGS = 0.5
 _LIKE_ANOTHER = 0.9
 
-# What a rebuild fills of the budget. The rest is room to append, so that the next one is far.
-_FILLED = 0.6
+# What is filled of the budget at first and by a rebuild. The rest is kept for what turns out later to be no less
+# useful, so that the next rebuild is far.
+_FILLED = 0.75
 # A rebuild makes all of the prompt be evaluated again: what it brings in has to be so much better than what it drops.
 _WORTH = 2.0
 # A chunk that nothing speaks for any more loses half of its worth each time.
@@ -69,14 +70,13 @@ class Layout:
         """
         self._score_again(candidates)
         kept = [each for each in self._placed if contained(each.candidate.lines, surroundings) < _LIKE_SURROUNDINGS]
-        if sum(each.tokens for each in kept) > budget:
-            kept = _best(kept, round(budget * _FILLED))
         fresh = self._fresh(candidates, kept, surroundings, round(budget * _LARGEST))
-        room = budget - sum(each.tokens for each in kept)
-        added = _fitting(fresh, room)
+        added = self._appended(fresh, kept, budget)
         left_out = [each for each in fresh if each not in added]
-        if left_out and self._is_worth_it(left_out, kept):
-            chosen = _best([*kept, *fresh], round(budget * _FILLED))
+        too_many = sum(each.tokens for each in kept) > budget
+        chosen = _best([*kept, *fresh], round(budget * _FILLED))
+        gained = [each for each in left_out if each in chosen]
+        if too_many or (gained and gained[0].candidate.score > _worst(kept) * _WORTH):
             kept = [each for each in kept if each in chosen]
             added = [each for each in fresh if each in chosen]
         if len(kept) < len(self._placed):
@@ -110,22 +110,26 @@ class Layout:
         return fresh
 
     @staticmethod
-    def _is_worth_it(left_out: Sequence[_Placed], kept: Sequence[_Placed]) -> bool:
-        worst = min((each.candidate.score for each in kept), default=float("inf"))
-        return left_out[0].candidate.score > worst * _WORTH
+    def _appended(fresh: Sequence[_Placed], kept: Sequence[_Placed], budget: int) -> list[_Placed]:
+        used, worst = sum(each.tokens for each in kept), _worst(kept)
+        added = []
+        for each in fresh:
+            limit = budget if each.candidate.score >= worst else round(budget * _FILLED)
+            if used + each.tokens <= limit:
+                added.append(each)
+                used += each.tokens
+        return added
 
 
-def _fitting(placed: Sequence[_Placed], room: int) -> list[_Placed]:
-    """Those from the first on that fit, leaving out those that do not."""
-    fitting = []
-    for each in placed:
-        if each.tokens <= room:
-            fitting.append(each)
-            room -= each.tokens
-    return fitting
+def _worst(placed: Sequence[_Placed]) -> float:
+    return min((each.candidate.score for each in placed), default=float("inf"))
 
 
 def _best(placed: Sequence[_Placed], room: int) -> list[_Placed]:
-    """The most useful that fit, in the order given."""
-    best = _fitting(sorted(placed, key=lambda each: -each.candidate.score), room)
-    return [each for each in placed if each in best]
+    """The most useful that fit."""
+    best = []
+    for each in sorted(placed, key=lambda each: -each.candidate.score):
+        if each.tokens <= room:
+            best.append(each)
+            room -= each.tokens
+    return best

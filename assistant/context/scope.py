@@ -111,7 +111,7 @@ def _python_from(node: "Node", folder: str) -> Import:
     dots = len(module) - len(module.lstrip("."))
     base = module.lstrip(".").replace(".", "/")
     if dots:
-        base = posixpath.normpath(posixpath.join(folder, *[".."] * (dots - 1), base)) if folder or base else ""
+        base = posixpath.normpath(posixpath.join(folder, *[".."] * (dots - 1), base)).removeprefix(".")
     return Import((base, *(posixpath.join(base, name) for name in names)), names)
 
 

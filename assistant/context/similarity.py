@@ -8,8 +8,11 @@ Lines = frozenset[str]
 
 
 def line_set(text: str) -> Lines:
-    """The different lines of `text` without indentation; those of punctuation alone are in every file and left out."""
-    return frozenset(line for line in map(str.strip, text.split("\n")) if _WORD.search(line))
+    """The different lines of `text` without indentation; those of punctuation alone are in every file and left out.
+
+    A brace that opens a body does not count: signatures are compared with the lines they come from.
+    """
+    return frozenset(line.strip().rstrip("{ ") for line in text.split("\n") if _WORD.search(line))
 
 
 def similarity(one: Lines, other: Lines) -> float:
