@@ -14,9 +14,10 @@ from assistant.context.ring import Ring, Visited
 from assistant.context.scope import scope_at
 from assistant.context.similarity import line_set
 from assistant.context.surroundings import Extent, text_around
-from assistant.context.types import Chunk, CountTokens
+from assistant.context.types import Chunk
 from assistant.grammars import grammar_of
 from assistant.suggestion.types import Buffer, SuggestionRequest
+from assistant.window import CountTokens
 
 # What a prompt shows around the cursor anyway, about.
 _SHOWN = Extent(before=48, after=16)
@@ -86,14 +87,14 @@ class ContextBuilder:
     def chunks(self, request: SuggestionRequest, budget_tokens: int, *, idle: bool = False) -> tuple[Chunk, ...]:
         """The chunks for a prompt at the request's place: those of the document's last prompt, and new ones after them.
 
-        They take no more than `budget_tokens`, with what the repository format puts around them. When some had to be
-        dropped, `rebuilds` has grown. With `idle` the engine has time to evaluate the whole prompt: new chunks are
+        The request's text may be ahead of the editor's, as if a suggestion had been accepted; it is not remembered
+        then. The chunks take no more than `budget_tokens`, with what the repository format puts around them. When some
+        had to be dropped, `rebuilds` has grown. With `idle` the engine has time to evaluate the whole prompt: new chunks are
         added even where the cursor has not moved.
         """
         uri = request.buffer.uri
         with self._lock:
-            self._buffers[uri] = request.buffer
-            self._ring.visit(request.buffer, self.path(request.buffer), request.offset)
+            self._visit(request)
             visited, buffers = self._ring.chunks, tuple(self._buffers.values())
         budget = max(0, budget_tokens - _AROUND_CHUNKS)
         layout = self._layout(uri)
@@ -126,6 +127,15 @@ class ContextBuilder:
     def close(self) -> None:
         """Ends the work in the background."""
         self._index.close()
+
+    def _visit(self, request: SuggestionRequest) -> None:
+        """Takes note of the place, unless its text is one that the editor does not have (yet)."""
+        buffer = request.buffer
+        known = self._buffers.get(buffer.uri)
+        if known is None or known.version < buffer.version:
+            self._buffers[buffer.uri] = known = buffer
+        if known.text == buffer.text:
+            self._ring.visit(buffer, self.path(buffer), request.offset)
 
     def _layout(self, uri: str) -> Layout:
         """The document's, which is from now on the last used."""

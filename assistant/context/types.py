@@ -1,9 +1,6 @@
 """What a prompt is given besides the text around the cursor."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-CountTokens = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class Suggester:
         self._options = options or SuggestionOptions()
         self._cache = SuggestionCache()
         self._prefill_rate = _ASSUMED_RATE
+        self._budget = 0
 
     def suggest(self, request: SuggestionRequest, cancel: Cancellation) -> Suggestion | NoSuggestion:
         """What to insert at the request's place, or why there is nothing; blocks until the model has written it.
@@ -119,10 +120,11 @@ class Suggester:
         buffer, options = request.buffer, self._options
         path = self._context.path(buffer)
         around_cursor = options.window.before + options.window.after + options.max_tokens
-        budget = context_budget(self._prefill_rate, self._engine.info.context, around_cursor)
+        context = self._engine.info.context
+        self._budget = context_budget(self._prefill_rate, context, around_cursor, self._budget)
         return Place(
             grammar=grammar_of(buffer.language_id, buffer.path),
-            chunks=self._context.chunks(request, budget),
+            chunks=self._context.chunks(request, self._budget),
             file=FileName(_project(buffer, path), path),
             automatic=request.automatic,
             sequence=buffer.uri,

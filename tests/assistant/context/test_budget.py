@@ -20,6 +20,20 @@ def test_a_faster_machine_affords_no_less(speed: float, context: int, faster: fl
     assert context_budget(speed * faster, context) >= context_budget(speed, context)
 
 
+@given(st.floats(43, 600), st.lists(st.floats(0.75, 1.33), max_size=5))
+def test_a_busy_machine_keeps_its_budget(speed: float, changes: list[float]) -> None:
+    first = budget = context_budget(speed, 32768)
+    for change in changes:
+        budget = context_budget(speed * change, 32768, current=budget)
+    assert budget == first
+
+
+def test_a_current_budget_gives_way_to_lasting_changes_and_to_a_smaller_context() -> None:
+    assert context_budget(400.0, 32768, current=512) == 2048
+    assert context_budget(40.0, 32768, current=512) == 0
+    assert context_budget(100.0, 1200, current=512) == 256
+
+
 def test_small_changes_of_a_measured_speed_change_nothing() -> None:
     assert {context_budget(speed, 4096) for speed in (95.0, 110.0, 130.0)} == {512}
     assert context_budget(20.0, 4096) == 0

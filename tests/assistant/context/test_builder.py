@@ -105,6 +105,16 @@ def test_what_stands_at_the_cursor_is_not_said_twice(builder: ContextBuilder, pr
     assert builder.chunks(at(document, "helper("), BUDGET) == ()
 
 
+def test_text_that_the_editor_does_not_have_leaves_no_trace(builder: ContextBuilder, project: Path) -> None:
+    document = buffer(project, "main.py", "value = 1\n")
+    builder.opened(document)
+    ahead = buffer(project, "main.py", "value = 1\ndef guessed(first): ...\n")
+    builder.chunks(at(ahead, "guessed("), BUDGET)
+    other = buffer(project, "other.py", "guessed(")
+    chunks = builder.chunks(at(other, "guessed("), BUDGET)
+    assert all("guessed" not in chunk.text for chunk in chunks)
+
+
 def test_without_a_budget_there_are_no_chunks(builder: ContextBuilder, project: Path) -> None:
     request = at(buffer(project, "main.py", MAIN), "turn(")
     builder.chunks(request, BUDGET)
