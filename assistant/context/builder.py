@@ -89,8 +89,8 @@ class ContextBuilder:
 
         The request's text may be ahead of the editor's, as if a suggestion had been accepted; it is not remembered
         then. The chunks take no more than `budget_tokens`, with what the repository format puts around them. When some
-        had to be dropped, `rebuilds` has grown. With `idle` the engine has time to evaluate the whole prompt: new chunks are
-        added even where the cursor has not moved.
+        had to be dropped, `rebuilds` has grown. With `idle` the engine has time to evaluate the whole prompt: new
+        chunks are added even where the cursor has not moved.
         """
         uri = request.buffer.uri
         with self._lock:
