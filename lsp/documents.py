@@ -1,8 +1,8 @@
 """Documents as the client holds them.
 
 pygls's own documents split and join all their lines at every change and every position: 7.6 ms for a change and a
-position in a file of 10,000 lines. These keep one string and where its lines begin: 0.1 ms. Lines end where the protocol
-says (`\\n`, `\\r\\n`, `\\r`); pygls ends them at form feeds and other separators too, and counts on wrongly from there.
+position in a file of 10,000 lines. These keep one string and where its lines begin: 0.1 ms. Lines end where the
+protocol says (`\\n`, `\\r\\n`, `\\r`); pygls ends them at form feeds and other separators too, and then counts wrongly.
 """
 
 import logging

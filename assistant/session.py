@@ -1,0 +1,206 @@
+"""Suggestions for one language in one folder: its model, opened when first needed, and what is known of its files."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from assistant.context.builder import ContextBuilder
+from assistant.fim import find_fim_tokens
+from assistant.languages import Language
+from assistant.open_models import OpenModel, OpenModels
+from assistant.selection import Selection, select_model
+from assistant.settings import Settings
+from assistant.suggestion.suggester import Suggester, SuggestionOptions
+from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+
+# A model that could not be opened is not tried again at every keystroke.
+_RETRY_SECONDS = 5.0
+# Before a model is there to count: what source code takes on average.
+_CHARACTERS_PER_TOKEN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A model with the suggester on it."""
+
+    model: OpenModel
+    suggester: Suggester
+
+
+class Session:
+    """Suggestions for one language in one folder. Methods return at once, and may be called from any thread."""
+
+    def __init__(
+        self, root: Path | None, language: Language | None, choose: Callable[[], Selection], models: OpenModels
+    ) -> None:
+        """A session whose model `choose` gives; nothing is opened yet. `root` is the folder that gives context."""
+        self.root = root
+        self.language = language
+        self._options = SuggestionOptions()
+        self._choose = choose
+        self._models = models
+        self._context = ContextBuilder(root, self._count_tokens)
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="sned-open")
+        self._opening: Future[_Opened] | None = None
+        self._failed_at = 0.0
+        self._opened: _Opened | None = None
+        self._lock = Lock()
+
+    @property
+    def selection(self) -> Selection | None:
+        """The model that is open; None before that."""
+        return self._opened.model.selection if self._opened is not None else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether suggestions can be computed without opening a model first."""
+        return self._opened is not None and not self._opened.model.closed
+
+    def open(self) -> Future[_Opened]:
+        """Opens the model in the background, if it is not open; the future has the errors of choosing and loading."""
+        with self._lock:
+            if self._opening is None or self._is_stale(self._opening):
+                self._opening = self._opener.submit(self._open)
+            return self._opening
+
+    def suggest(self, request: SuggestionRequest) -> Future[Suggestion | NoSuggestion]:
+        """A suggestion, computed in the model's thread; a newer request for the same document cancels this one.
+
+        The model has to be open.
+        """
+        opened = self._opened
+        assert opened is not None, "a suggestion was asked for before the model was opened"
+        self._models.used(opened.model)
+        return opened.model.scheduler.submit(
+            request.buffer.uri, lambda cancel: opened.suggester.suggest(request, cancel)
+        )
+
+    def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
+        """A suggestion known from earlier ones, without the model."""
+        return self._opened.suggester.from_cache(request) if self._opened is not None else None
+
+    def look_ahead(self, request: SuggestionRequest, suggestion: Suggestion) -> None:
+        """Computes, once nothing else is to do, what comes after a suggestion that is being shown."""
+        if (opened := self._opened) is not None and not opened.model.closed:
+            opened.model.scheduler.idle(
+                request.buffer.uri, lambda cancel: opened.suggester.ahead(request, suggestion, cancel)
+            )
+
+    def cancel(self, uri: str) -> None:
+        """Stops computing for a document."""
+        if (opened := self._opened) is not None and not opened.model.closed:
+            opened.model.scheduler.cancel(uri)
+
+    def document_opened(self, buffer: Buffer) -> None:
+        """Takes note of a document for the context of others."""
+        self._context.opened(buffer)
+
+    def document_edited(self, buffer: Buffer, offset: int) -> None:
+        """Takes note of a change at `offset`."""
+        self._context.edited(buffer, offset)
+
+    def document_closed(self, uri: str) -> None:
+        """Takes note that the user has closed a document."""
+        self.cancel(uri)
+        self._context.closed(uri)
+
+    def use_options(self, options: SuggestionOptions) -> None:
+        """Takes new options for suggestions."""
+        if options != self._options:
+            self._options = options
+            if (opened := self._opened) is not None:
+                self._opened = self._with_suggester(opened.model)
+
+    def restart(self) -> None:
+        """Closes the model, which others may share; the next request opens it again, or the one that is then chosen."""
+        with self._lock:
+            opened, self._opened, self._opening = self._opened, None, None
+        if opened is not None:
+            self._opener.submit(self._models.close, opened.model)  # in the opener's turn: before it is opened again
+
+    def close(self) -> None:
+        """Waits for an opening to end; the models belong to `OpenModels`."""
+        self._opener.shutdown(wait=True, cancel_futures=True)
+        self._context.close()
+
+    def _is_stale(self, opening: Future[_Opened]) -> bool:
+        if not opening.done():
+            return False
+        if opening.cancelled() or opening.exception() is not None:
+            return time.monotonic() - self._failed_at > _RETRY_SECONDS
+        return opening.result().model.closed
+
+    def _open(self) -> _Opened:
+        try:
+            selection = self._choose()
+            model = self._models.get(selection)
+            self._opened = self._with_suggester(model)
+        except Exception:
+            self._failed_at = time.monotonic()
+            raise
+        return self._opened
+
+    def _with_suggester(self, model: OpenModel) -> _Opened:
+        fim = find_fim_tokens(model.engine, model.selection.fim)
+        return _Opened(model, Suggester(model.engine, fim, self._context, self._options))
+
+    def _count_tokens(self, text: str) -> int:
+        if self._opened is None:
+            return len(text) // _CHARACTERS_PER_TOKEN
+        return self._opened.model.engine.count_tokens(text)
+
+
+class Sessions:
+    """The sessions of an editor's window, one for each folder and language, on models they share."""
+
+    def __init__(self, settings: Settings) -> None:
+        """None yet."""
+        self.models = OpenModels(settings)
+        self._settings = settings
+        self._model_name: str | None = None
+        self._options = SuggestionOptions()
+        self._sessions: dict[tuple[Path | None, Language | None], Session] = {}
+
+    def of(self, folder: Path | None, language: Language | None) -> Session:
+        """The session of a language in a folder, with no model opened if it is new."""
+        key = (folder, language)
+        if key not in self._sessions:
+            session = Session(
+                folder, language, lambda: select_model(self._settings, language, self._model_name), self.models
+            )
+            session.use_options(self._options)
+            self._sessions[key] = session
+        return self._sessions[key]
+
+    def all(self) -> list[Session]:
+        """The sessions there are."""
+        return list(self._sessions.values())
+
+    def use_model(self, name: str | None) -> str | None:
+        """Takes the model called `name` from now on, for all; None chooses by language again. Its full name comes back.
+
+        Raises:
+            UsageError: there is no such model.
+            StoreError: it is broken, or the store cannot be read.
+        """
+        chosen = select_model(self._settings, None, name).name if name is not None else None
+        if name != self._model_name:
+            self._model_name = name
+            for session in self.all():
+                session.restart()
+        return chosen
+
+    def use_options(self, options: SuggestionOptions) -> None:
+        """Takes new options for suggestions, for all."""
+        self._options = options
+        for session in self.all():
+            session.use_options(options)
+
+    def close(self) -> None:
+        """Ends all sessions and frees the models."""
+        for session in self.all():
+            session.close()
+        self.models.close()

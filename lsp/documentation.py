@@ -1,0 +1,84 @@
+"""The page `docs/editors.md`, made of the set-ups and the settings: `python -m lsp.documentation > docs/editors.md`."""
+
+import json
+import sys
+from collections.abc import Iterator
+
+from assistant.editors.setups import SETUPS, Setup
+from lsp.settings import EditorSettings
+
+_INTRODUCTION = """\
+# Editors
+
+`sned lsp` is a language server. It speaks LSP 3.18 on standard input and output: inline completion (ghost text) where
+the client has it, entries of the completion menu elsewhere. It runs beside your other language servers.
+
+`sned setup EDITOR` prints what follows for one editor, and `sned setup EDITOR --write` writes it where the editor looks
+for it, after asking. A file that is there is not overwritten.
+
+`sned` has to be on the editor's PATH; editors started from a desktop often lack yours. Write its whole path (what
+`command -v sned` says) in place of `sned` then.
+"""
+
+_SETTINGS = """\
+## Settings
+
+In the section `sned` of the editor's settings for language servers: sent as `initializationOptions`, pushed with
+`workspace/didChangeConfiguration`, or asked for with `workspace/configuration`. A field that is not usable is named in
+a message, and stays what it was.
+
+| field | default | what it does |
+| --- | --- | --- |
+"""
+
+_COMMANDS = """\
+
+## Commands
+
+By `workspace/executeCommand`:
+
+| command | arguments | what it does |
+| --- | --- | --- |
+| `sned.accept` | document, text | hears that a suggestion was inserted; each suggestion has it as its own command |
+| `sned.restart` | | closes the models; the next request opens them again |
+| `sned.switchModel` | name or null | takes another model for all suggestions; null is the one chosen by language |
+| `sned.status` | | gives what the server is doing, and the models that are open |
+| `sned.fetch` | | fetches the base model, with progress that can be cancelled |
+| `sned.build` | document | builds the sub-model for a document's folder and language, likewise |
+
+## Status
+
+The notification `sned/status` has what the server is doing, and why no suggestion came: `state` (`opening`, `ready`,
+`working`, `fetching`, `building`, `disabled`, `failed`), `message` (a sentence), `model` and `document`. The same
+sentences go to the client's log.
+"""
+
+_FENCES = {"lua": "lua", "toml": "toml", "el": "elisp", "vim": "vim", "json": "json", "js": "js"}
+
+
+def page() -> str:
+    """The whole page."""
+    editors = "".join(map(_editor, SETUPS))
+    return f"{_INTRODUCTION}{editors}\n{_SETTINGS}{''.join(_settings())}{_COMMANDS}"
+
+
+def _editor(setup: Setup) -> str:
+    parts = [f"\n## {setup.title}\n\n{setup.notes}\n"]
+    for template, name in setup.templates.items():
+        text = setup.text(template)
+        place = f"{setup.folders['linux'].replace('$XDG_CONFIG_HOME', '~/.config')}/{name}"
+        if template.endswith(".js"):
+            parts.append(f"\n`{place}`: {len(text.splitlines())} lines; see `assistant/editors/{template}`.\n")
+        else:
+            parts.append(f"\n`{place}`:\n\n```{_FENCES[template.rpartition('.')[2]]}\n{text}```\n")
+    return "".join(parts)
+
+
+def _settings() -> Iterator[str]:
+    for field in EditorSettings.model_fields.values():
+        default = json.dumps(field.get_default()) if field.default != () else "[]"
+        yield f"| `{field.alias}` | `{default}` | {field.description} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,69 @@
+"""`textDocument/inlineCompletion`: a suggestion shown as ghost text, whole, and its first line and first word."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lsprotocol import types
+
+from assistant.suggestion.types import Buffer, SuggestionRequest
+from lsp.buffers import View
+from lsp.requests import answer_for
+from lsp.server import SnedServer
+
+_FIRST_WORD = re.compile(r"\s*(?:\w+|[^\w\s]+)")
+
+
+def register(server: SnedServer) -> None:
+    """Offers inline completion; without options pygls does not advertise it."""
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
+
+
+async def inline_completion(
+    server: SnedServer, params: types.InlineCompletionParams
+) -> types.InlineCompletionList | None:
+    """The suggestion at a position and its beginnings; None when there is none, or the document has changed since."""
+    view = server.view(params.text_document.uri)
+    if view is None:
+        return None
+    automatic = params.context.trigger_kind is types.InlineCompletionTriggerKind.Automatic
+    selected = params.context.selected_completion_info
+    if selected is None:
+        offset = view.begin + view.document.offset_at_position(params.position)
+        request = SuggestionRequest(view.buffer, offset, automatic, server.settings.lines)
+        where, typed = types.Range(params.position, params.position), ""
+    else:
+        buffer, offset = _with_selected(view, selected)
+        request = SuggestionRequest(buffer, offset, automatic, server.settings.lines)
+        where, typed = selected.range, selected.text
+    suggestion = await answer_for(server, view, request)
+    if suggestion is None:
+        return None
+    texts = beginnings(suggestion.text) if server.settings.alternatives else [suggestion.text]
+    items = [_item(typed + text, where, params.text_document.uri) for text in texts]
+    return types.InlineCompletionList(items)
+
+
+def beginnings(text: str) -> list[str]:
+    """A suggestion, its first line and its first word, without repetitions."""
+    return list(dict.fromkeys(_beginnings(text)))
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    yield text
+    lines = re.match(r"\s*[^\r\n]*", text)
+    word = _FIRST_WORD.match(text)
+    yield from (match.group() for match in (lines, word) if match is not None and match.group())
+
+
+def _with_selected(view: View, selected: types.SelectedCompletionInfo) -> tuple[Buffer, int]:
+    """The buffer as if the entry selected in the client's own menu were inserted, and where the entry ends in it."""
+    begin = view.begin + view.document.offset_at_position(selected.range.start)
+    end = view.begin + view.document.offset_at_position(selected.range.end)
+    text = view.buffer.text
+    return replace(view.buffer, text=text[:begin] + selected.text + text[end:]), begin + len(selected.text)
+
+
+def _item(text: str, where: types.Range, uri: str) -> types.InlineCompletionItem:
+    accept = types.Command(title="Accept", command="sned.accept", arguments=[uri, text])
+    return types.InlineCompletionItem(insert_text=text, range=where, command=accept)

@@ -1,0 +1,52 @@
+"""The protocol with no request left unanswered: pygls only logs those it cannot read, and those after shutdown."""
+
+import json
+import logging
+from typing import Any
+
+from lsprotocol.types import ErrorCodes, ResponseError, ResponseErrorMessage, TextDocumentSyncKind
+from pygls.exceptions import JsonRpcException
+from pygls.protocol import LanguageServerProtocol
+from pygls.protocol.json_rpc import RPCMessage, RPCRequest
+
+from lsp.documents import Documents
+
+_log = logging.getLogger("sned.lsp")
+
+
+class Protocol(LanguageServerProtocol):
+    """pygls's protocol, with our documents and an answer to every request."""
+
+    def use_fast_documents(self) -> None:
+        """Keeps the documents in `lsp.documents`; to be called while initialising, before any is open."""
+        pygls_workspace = self.workspace
+        self._workspace = Documents(
+            pygls_workspace.root_uri,
+            TextDocumentSyncKind.Incremental,
+            list(pygls_workspace.folders.values()),
+            pygls_workspace.position_encoding,
+        )
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """The message as lsprotocol's types; a request whose parameters do not fit is answered with an error."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException as error:
+            if "method" in data and isinstance(data.get("id"), int | str):
+                self._send_response(data["id"], error=error.to_response_error())
+            raise
+
+    def handle_message(self, message: RPCMessage) -> None:
+        """Handles a message; requests after shutdown get the error that the protocol wants for them."""
+        if self._shutdown and isinstance(message, RPCRequest):
+            error = ResponseError(ErrorCodes.InvalidRequest, "The server is shutting down.")
+            self._send_response(message.id, error=error)
+            return
+        super().handle_message(message)
+
+    def answer_unreadable(self, error: Exception) -> None:
+        """Answers a message that could not be handled, where nothing tells which request it was; logs it."""
+        _log.warning("a message of the client could not be handled: %s", error)
+        if isinstance(error, json.JSONDecodeError):
+            answer = ResponseError(ErrorCodes.ParseError, f"The message is not JSON: {error}.")
+            self._send_data(ResponseErrorMessage(id=None, error=answer))

@@ -1,0 +1,154 @@
+"""Fetching and building models from the editor: in a process of its own, with progress that the user can cancel."""
+
+import asyncio
+import sys
+import uuid
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from typing import Any
+
+from lsprotocol import types
+
+from assistant.catalog import load_catalog
+from assistant.session import Session
+from assistant.store import Store
+from lsp.server import SnedServer
+from lsp.status import State, Status
+
+_SNED = (sys.executable, "-c", "import sys; from assistant.cli.app import main; sys.exit(main())")
+_NOT_NOW = "Not now"
+
+
+async def fetch(server: SnedServer) -> bool:
+    """Fetches the base model; whether it is here then comes back."""
+    return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", "--json"])
+
+
+async def build(server: SnedServer, uri: str) -> bool:
+    """Builds the sub-model for a document's language and folder; whether it is here then comes back."""
+    view = server.view(uri)
+    session = server.session_of(view) if view is not None else None
+    if session is None or session.root is None or session.language is None:
+        server.status.warn(f"{uri} is in no folder and language that a sub-model can be built for.")
+        return False
+    arguments = ["build", str(session.root), "--language", session.language.value, "--json"]
+    return await _run(server, State.BUILDING, f"Building the {session.language.label} sub-model", arguments)
+
+
+async def offer_missing(server: SnedServer, session: Session, uri: str) -> None:
+    """Asks the user, once a session, whether to get the model that is missing for it."""
+    if session in server.offered or server.settings.offer_models == "never":
+        return
+    if session.selection is None:
+        name = missing_base(server)
+        question, action, work = f"The base model {name} is not here yet.", "Fetch it", fetch(server)
+        if name is None:
+            work.close()
+            return
+    elif session.selection.language is None and session.language is not None and session.root is not None:
+        question = f"There is no sub-model for {session.language.label} yet; the base model completes meanwhile."
+        action, work = "Build it", build(server, uri)
+    else:
+        return
+    server.offered.add(session)
+    if await _agrees(server, question, action):
+        await work
+    else:
+        work.close()
+
+
+def missing_base(server: SnedServer) -> str | None:
+    """The name of the base model in use, if it is not in the store."""
+    catalog = load_catalog(server.machine.catalog)
+    model = catalog.default if server.machine.base is None else catalog.find(server.machine.base)
+    return model.name if Store(server.machine.home).base(model.name) is None else None
+
+
+async def _agrees(server: SnedServer, question: str, action: str) -> bool:
+    choices = [types.MessageActionItem(action), types.MessageActionItem(_NOT_NOW)]
+    answer = await server.window_show_message_request_async(
+        types.ShowMessageRequestParams(types.MessageType.Info, question, choices)
+    )
+    return answer is not None and answer.title == action
+
+
+async def _run(server: SnedServer, state: State, title: str, arguments: Sequence[str]) -> bool:
+    """Runs a command of ours, told as progress; every session chooses its model anew when it has succeeded."""
+    server.status.report(Status(state, f"{title}."))
+    async with _Progress(server, title) as progress:
+        process = await asyncio.create_subprocess_exec(*_SNED, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        try:
+            last_line = await _watched(process, progress)
+        finally:
+            if process.returncode is None:
+                process.terminate()  # what it fetched stays for the next time, what it built half is not seen
+                await process.wait()
+    if progress.cancelled:
+        server.status.report(Status(State.READY, f"{title} was cancelled."))
+    elif process.returncode:
+        server.status.warn(f"{title} failed: {last_line.removeprefix('sned: ')}")
+        server.status.report(Status(State.READY, f"{title} failed."))
+    else:
+        server.status.report(Status(State.READY, f"{title} is done."))
+        for session in server.sessions.all():
+            session.restart()
+    return process.returncode == 0 and not progress.cancelled
+
+
+async def _watched(process: Process, progress: "_Progress") -> str:
+    """Reports what a process says until it ends or the user cancels; its last line comes back."""
+    reading = asyncio.create_task(_reported(process, progress))
+    either: list[asyncio.Future[Any]] = [reading, progress.cancellation]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if progress.cancelled:
+        reading.cancel()
+        return ""
+    return await reading
+
+
+async def _reported(process: Process, progress: "_Progress") -> str:
+    assert process.stderr is not None
+    assert process.stdout is not None
+    answer = asyncio.create_task(process.stdout.read())  # nothing waits for a full pipe
+    last_line = ""
+    async for line in process.stderr:
+        last_line = line.decode(errors="replace").strip()
+        progress.report(last_line)
+    await answer
+    await process.wait()
+    return last_line
+
+
+class _Progress:
+    """Work the client shows and can cancel, if it can; use it as a context manager."""
+
+    def __init__(self, server: SnedServer, title: str) -> None:
+        self._progress = server.work_done_progress
+        self._title = title
+        self._token = str(uuid.uuid4())
+        window = server.client_capabilities.window
+        self._shown = window is not None and bool(window.work_done_progress)
+        self.cancellation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the user has cancelled the work."""
+        return self.cancellation.cancelled()
+
+    async def __aenter__(self) -> "_Progress":
+        if self._shown:
+            await self._progress.create_async(self._token)
+            self.cancellation = asyncio.wrap_future(self._progress.tokens[self._token])
+            begin = types.WorkDoneProgressBegin(self._title, cancellable=True)
+            self._progress.begin(self._token, begin)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._shown:
+            self._progress.tokens.pop(self._token, None)
+            self._progress.end(self._token, types.WorkDoneProgressEnd())
+
+    def report(self, message: str) -> None:
+        """Says what is being done."""
+        if self._shown:
+            self._progress.report(self._token, types.WorkDoneProgressReport(message=message))

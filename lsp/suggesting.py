@@ -1,0 +1,120 @@
+"""Suggestion requests under way: the newest of each document, cancelled with it, and never for an older version."""
+
+import asyncio
+import logging
+
+from assistant.errors import SnedError
+from assistant.session import Session
+from assistant.suggestion.types import NoSuggestion, Suggestion, SuggestionRequest
+from lsp.settings import EditorSettings
+from lsp.status import State, Status, StatusReporter
+
+_log = logging.getLogger("sned.lsp")
+
+
+class Suggesting:
+    """Answers requests from the sessions; to be used in the server's own thread."""
+
+    def __init__(self, status: StatusReporter) -> None:
+        self._status = status
+        self._newest: dict[str, asyncio.Task[Suggestion | NoSuggestion]] = {}
+        self._restarted: set[Session] = set()
+
+    async def ask(
+        self, session: Session, request: SuggestionRequest, settings: EditorSettings
+    ) -> Suggestion | NoSuggestion | None:
+        """The suggestion for a request; None when a newer one for its document, or a change, came before.
+
+        Raises:
+            CancelledError: the client cancelled the request; computing for it stops.
+        """
+        uri = request.buffer.uri
+        self.stop(uri)
+        task = asyncio.create_task(self._answer(session, request, settings))
+        self._newest[uri] = task
+        try:
+            answer = await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                if self._newest.get(uri) is task:
+                    self.stop(uri)
+                raise
+            return None  # only the inner task was stopped, by something newer
+        finally:
+            if self._newest.get(uri) is task:
+                del self._newest[uri]
+        self._report(session, request, answer)
+        return answer
+
+    def forget_failures(self) -> None:
+        """Lets the engine be started again by itself, as the user has just asked for a start."""
+        self._restarted.clear()
+
+    def stop(self, uri: str) -> None:
+        """Stops computing for a document: it has changed, was closed, or something newer is asked."""
+        if (task := self._newest.pop(uri, None)) is not None:
+            task.cancel()  # which reaches the model's thread through the futures in between
+
+    async def ready(self, session: Session, uri: str | None = None) -> bool:
+        """Waits until the session's model is open, and says what it waits for; False when it cannot be opened."""
+        if session.is_open:
+            return True
+        self._status.report(Status(State.OPENING, "Opening the model.", document=uri))
+        try:
+            # Shielded: the opening goes on when one who waits for it is cancelled.
+            await asyncio.shield(asyncio.wrap_future(session.open()))
+        except SnedError as error:
+            self._status.report(Status(State.FAILED, str(error), document=uri))
+            return False
+        selection = session.selection
+        assert selection is not None
+        notice = f": {selection.notice}" if selection.notice else "."
+        self._status.report(Status(State.READY, f"{selection.name} is open{notice}", selection.name))
+        return True
+
+    async def _answer(
+        self, session: Session, request: SuggestionRequest, settings: EditorSettings
+    ) -> Suggestion | NoSuggestion:
+        if (known := session.from_cache(request)) is not None:
+            return known
+        if request.automatic and settings.debounce:
+            await asyncio.sleep(settings.debounce / 1000)
+        if not await self.ready(session, request.buffer.uri):
+            last = self._status.last
+            return NoSuggestion(last.message if last is not None else "No model could be opened.")
+        try:
+            return await self._compute(session, request)
+        except Exception as error:  # noqa: BLE001
+            return self._failed(session, error)
+
+    async def _compute(self, session: Session, request: SuggestionRequest) -> Suggestion | NoSuggestion:
+        uri = request.buffer.uri
+        name = session.selection.name if session.selection is not None else None
+        self._status.report(Status(State.WORKING, "Computing a suggestion.", name, uri))
+        answer = await asyncio.wrap_future(session.suggest(request))
+        self._restarted.discard(session)
+        return answer
+
+    def _failed(self, session: Session, error: Exception) -> NoSuggestion:
+        """Starts the model again, once; after a second failure in a row the user is to decide."""
+        if isinstance(error, SnedError):
+            reason = str(error)
+        else:
+            _log.error("the engine failed", exc_info=error)
+            reason = f"The engine failed ({type(error).__name__}: {error})."
+        if session in self._restarted:
+            self._status.report(Status(State.FAILED, f"{reason} It was started again before; sned.restart tries anew."))
+            return NoSuggestion(reason)
+        self._restarted.add(session)
+        self._status.warn(f"{reason} The model is started again.")
+        session.restart()
+        return NoSuggestion(reason)
+
+    def _report(self, session: Session, request: SuggestionRequest, answer: Suggestion | NoSuggestion) -> None:
+        last = self._status.last
+        if isinstance(answer, NoSuggestion) and last is not None and last.state is State.FAILED:
+            return  # the failure says more
+        name = session.selection.name if session.selection is not None else None
+        message = answer.reason if isinstance(answer, NoSuggestion) else "A suggestion is shown."
+        self._status.report(Status(State.READY, message, name, request.buffer.uri))
