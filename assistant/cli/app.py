@@ -14,7 +14,9 @@ from assistant.cli.complete import complete
 from assistant.cli.detect import detect
 from assistant.cli.doctor import doctor
 from assistant.cli.fetch import fetch
+from assistant.cli.lsp import lsp
 from assistant.cli.models import models
+from assistant.cli.setup import setup
 from assistant.cli.status import status
 from prune.errors import SnedError
 
@@ -63,6 +65,8 @@ app.command()(fetch)
 app.command()(build)
 app.command()(complete)
 app.command()(doctor)
+app.command()(lsp)
+app.command()(setup)
 
 
 def _message(error: BaseException) -> str | None:

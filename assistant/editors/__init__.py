@@ -1,0 +1,1 @@
+"""How each editor is told of the language server: configurations as files, and where they belong."""
