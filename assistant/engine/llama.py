@@ -29,14 +29,16 @@ class LlamaOptions:
         context: tokens that prompt and completion may have together.
         threads: CPU threads.
         gpu_layers: layers to offload; `auto` is all of them where llama.cpp was built with a GPU backend.
-        batch: tokens evaluated at once in prefill.
+        batch: tokens evaluated at once in prefill. Cancelling loses those of one batch, and waits for one matrix
+            product of it: 64 are evaluated as fast as 512, but keep all of a prefill that a keystroke cancels
+            (benchmarks/cancel.py).
         check_memory: refuse a model that does not fit in the memory available now.
     """
 
     context: int = 4096
     threads: int = 2
     gpu_layers: int | Literal["auto"] = "auto"
-    batch: int = 512
+    batch: int = 64
     check_memory: bool = True
 
 
