@@ -100,8 +100,22 @@ def parse_in_pieces(source: bytes, grammar: Grammar) -> "tree_sitter.Tree":
     """
     from tree_sitter import Parser
 
+    parser = Parser(_language(grammar))
+    if len(source) <= _PIECE_BYTES:
+        return parser.parse(source)
     view = memoryview(source)
-    return Parser(_language(grammar)).parse(lambda offset, _point: view[offset : offset + _PIECE_BYTES])
+    pieces: list[memoryview] = []
+
+    def read(offset: int, _point: object) -> memoryview:
+        pieces.append(view[offset : offset + _PIECE_BYTES])
+        return pieces[-1]
+
+    try:
+        return parser.parse(read)
+    finally:
+        # tree-sitter 0.26 never frees what `read` returned, so each parse would keep the whole text for good.
+        for piece in pieces:
+            piece.release()
 
 
 def encoded(text: str) -> bytes:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from lsprotocol.types import ErrorCodes, ResponseError, ResponseErrorMessage, TextDocumentSyncKind
@@ -43,6 +45,21 @@ class Protocol(LanguageServerProtocol):
             self._send_response(message.id, error=error)
             return
         super().handle_message(message)
+
+    def _execute_handler(
+        self,
+        msg_id: str | int,
+        handler: Callable[..., Any],
+        callback: Callable[[Future[Any]], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        # pygls keeps the future of every notification for good: 1.5 KB a keystroke.
+        def ended(future: Future[Any]) -> None:
+            self._request_futures.pop(msg_id, None)
+            callback(future)
+
+        super()._execute_handler(msg_id, handler, ended, args, kwargs)
 
     def answer_unreadable(self, error: Exception) -> None:
         """Answers a message that could not be handled, where nothing tells which request it was; logs it."""

@@ -24,7 +24,7 @@ PIECES = 40
 
 
 class SlowEngine:
-    """Writes `x` and a number a piece at a time; `fault` is when it fails: `once`, `always` or `never`."""
+    """Writes a sum, a piece at a time; `fault` is when it fails: `once`, `always` or `never`."""
 
     failed = 0
 
@@ -70,7 +70,7 @@ class SlowGeneration:
                 print("cancelled", file=sys.stderr, flush=True)
                 return
             self._pieces += 1
-            yield f"x{number} "
+            yield f"+ {number} " if number else "0 "
         print("ended", file=sys.stderr, flush=True)
 
     def close(self) -> None:
