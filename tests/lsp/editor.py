@@ -39,19 +39,27 @@ class Editor:
     command: list[str] = field(default_factory=lambda: SNED)
     environment: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, Any] | None = None
+    chosen: str | None = None
 
     client: LanguageClient = field(init=False)
     offers: types.ServerCapabilities = field(init=False)
+    questions: list[str] = field(default_factory=list)
     statuses: list[Any] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         self.client = make_test_lsp_client()
 
-        def keep(status: Any) -> None:  # pygls marks what it is given: a builtin method cannot be marked
+        # Functions of their own: pygls marks what it is given, and methods cannot be marked.
+        def keep(status: Any) -> None:
             self.statuses.append(status)
 
+        def choose(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
+            self.questions.append(params.message)
+            return next((each for each in params.actions or () if each.title == self.chosen), None)
+
         self.client.feature("sned/status")(keep)
+        self.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)(choose)
         if self.configuration is not None:
             self.client.set_configuration({"sned": self.configuration})
         await self.client.start_io(*self.command, env=os.environ | self.environment)
