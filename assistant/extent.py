@@ -1,12 +1,16 @@
 """How much a completion may be: one line or many, and of which scope, by the syntax around the cursor."""
 
+import re
 from dataclasses import replace
 
-from assistant.filters import Lines, Site
+from assistant.filters import Lines, Site, indentation
 from assistant.grammars import Grammar
-from assistant.syntax import CursorSyntax, Inside, cursor_syntax
+from assistant.syntax import CursorSyntax, Inside, cursor_syntax, excerpt
 
 _COMMENT_MARKS = ("#", "//")
+
+# What lines begin with that end in an opening bracket and define nothing.
+_STATEMENT = re.compile(r"\s*(?:[})]|(?:if|for|while|switch|catch|else|do|try|return|with)\b)")
 
 
 def read_site(before: str, after: str, grammar: Grammar | None) -> tuple[Site, CursorSyntax | None]:
@@ -18,7 +22,9 @@ def read_site(before: str, after: str, grammar: Grammar | None) -> tuple[Site, C
     definition = syntax.definition_indentation
     if definition is None and site.indentation == 0:
         definition = -1
-    return replace(site, definition=definition, block=_block(syntax, grammar)), syntax
+    elif definition is None and grammar is not Grammar.PYTHON:
+        definition = _header_above(excerpt(before, after)[0])
+    return replace(site, definition=definition, block=_block(syntax)), syntax
 
 
 def wanted_lines(asked: Lines, site: Site, syntax: CursorSyntax | None) -> Lines:
@@ -41,13 +47,23 @@ def wanted_lines(asked: Lines, site: Site, syntax: CursorSyntax | None) -> Lines
     return Lines.ONE if site.line_head.strip() else Lines.MANY
 
 
-def _block(syntax: CursorSyntax, grammar: Grammar) -> int | None:
+def _block(syntax: CursorSyntax) -> int | None:
     """The indentation of the line whose empty block begins at the cursor, if the completion has to stay in the block.
 
-    The body of an `if` or a loop of Python may well be written in one go with what comes after it.
+    That is a definition's. The body of an `if` or a loop may well be written in one go with what comes after it.
     """
-    if not syntax.block_empty:
-        return None
-    if grammar is Grammar.PYTHON and syntax.header_indentation != syntax.definition_indentation:
+    if not syntax.block_empty or syntax.header_indentation != syntax.definition_indentation:
         return None
     return syntax.header_indentation
+
+
+def _header_above(before: str) -> int | None:
+    """The indentation of the definition around the cursor by the lines above: missing brackets hide it from trees."""
+    *above, line = before.split("\n")
+    least = indentation(line)
+    for each in reversed(above):
+        if each.strip() and indentation(each) < least:
+            least = indentation(each)
+            if each.rstrip().endswith("{") and "(" in each and not _STATEMENT.match(each):
+                return least
+    return None

@@ -136,13 +136,17 @@ def cut_blank_line(text: str, site: Site) -> str:
 def cut_dedent(text: str, site: Site) -> str:
     """Up to the first line that leaves the scope the cursor is in, by its indentation.
 
-    A line that closes the block that begins at the cursor, such as `}`, still belongs to it.
+    Lines that begin with a closing bracket still belong to it, unless an empty block begins at the cursor: of those
+    only the one that closes it does.
     """
     position = 0
     for line in text.splitlines(keepends=True):
         if position and line.strip() and indentation(line) < site.least_indentation:
-            closes = indentation(line) == site.block and line.lstrip()[0] in _BRACKETS
-            return text[: position + len(line)].removesuffix("\n") if closes else text[:position]
+            closes = line.lstrip()[0] in _BRACKETS
+            if site.block is not None and closes and indentation(line) == site.block:
+                return text[: position + len(line)].removesuffix("\n")
+            if site.block is not None or not closes:
+                return text[:position]
         position += len(line)
     return text
 

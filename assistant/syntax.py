@@ -15,8 +15,8 @@ from assistant.grammars import Grammar, encoded, parse
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# Characters parsed around the cursor: about 3 ms of work.
-_BEFORE, _AFTER = 16_384, 8_192
+# Characters parsed before the cursor: about 3 ms of work with those after it.
+_CHARACTERS = 16_384
 
 _COMMENTS = {"comment", "line_comment", "block_comment", "html_comment"}
 _STRINGS = {
@@ -100,13 +100,17 @@ class ErrorRegion:
     end: int
 
 
-def excerpt(before: str, after: str) -> tuple[str, str]:
-    """What is parsed of the text around a cursor: whole lines, from a line that is not indented where there is one."""
-    if len(before) > _BEFORE:
-        before = before[_top_level_line(before, len(before) - _BEFORE) :]
-    if len(after) > _AFTER:
-        end = after.find("\n", _AFTER)
-        after = after[: min(end + 1, 2 * _AFTER) if end >= 0 else 2 * _AFTER]
+def excerpt(before: str, after: str, characters: int = _CHARACTERS) -> tuple[str, str]:
+    """What is parsed of the text around a cursor: whole lines, from a line that is not indented where there is one.
+
+    About `characters` before the cursor, and half as many after it.
+    """
+    following = characters // 2
+    if len(before) > characters:
+        before = before[_top_level_line(before, len(before) - characters) :]
+    if len(after) > following:
+        end = after.find("\n", following)
+        after = after[: min(end + 1, characters) if end >= 0 else characters]
     return before, after
 
 

@@ -8,9 +8,11 @@ from assistant.filters import Site
 from assistant.grammars import Grammar
 from assistant.syntax import error_count, excerpt
 
-# Prefixes tried, each for one parse of some thousand characters or a few.
+# Beginnings tried, each for a parse or a few of so much text: a millisecond each.
+_CHARACTERS = 4_096
 _MAX_LINES = 16
 _MAX_TOKENS = 24
+_MAX_PARSES = 100
 
 # Where a text may break off without being wrong: each of these would make it whole.
 _PYTHON_ENDS = (":",)
@@ -38,7 +40,7 @@ def truncate_syntax(text: str, before: str, after: str, grammar: Grammar) -> str
     Of a first line that adds some, the longest beginning at a token's end. A text that only breaks off, as a first line
     that opens a block, adds none: it is one that can be ended. Empty if every beginning adds some. Line ends are `\\n`.
     """
-    before, after = excerpt(before, after)
+    before, after = excerpt(before, after, _CHARACTERS)
     if not text.strip() or (grammar in _MARKUP and _TAG.search(text)):
         return text  # unclosed tags are errors that no bracket tells
     errors = _Errors(before, after, grammar)
@@ -46,6 +48,8 @@ def truncate_syntax(text: str, before: str, after: str, grammar: Grammar) -> str
         return text
     for limit in errors.limits():
         for beginning in (text, *_beginnings(text)):
+            if errors.parses > _MAX_PARSES:
+                return ""  # what is so hard to mend is worth no more time
             if errors.least(beginning, limit) <= limit:
                 return beginning
     return ""
@@ -58,7 +62,8 @@ class _Errors:
         self._before = before
         self._after = after
         self._grammar = grammar
-        self.of = cache(lambda text: error_count(before + text + after, grammar))
+        self.parses = 0
+        self.of = cache(self._count)
 
     def limits(self) -> list[int]:
         """How many errors there may be: as many as without the cursor's line, else as without any completion."""
@@ -67,6 +72,10 @@ class _Errors:
         without = error_count(self._before[:head] + self._after[rest:], self._grammar)
         here = self.of("")
         return [without, here] if without < here else [here]
+
+    def _count(self, text: str) -> int:
+        self.parses += 1
+        return error_count(self._before + text + self._after, self._grammar)
 
     def least(self, text: str, limit: int) -> int:
         """The errors of `text`, or of what ends it best; the first that is within the limit is good enough."""

@@ -49,7 +49,9 @@ def test_what_is_asked_for_is_given(asked: Lines) -> None:
         ("def f():\n    def g():\n        |\n    return g\n", PY, 1),  # the outer function goes on
         ("def f():|\n", PY, 1),
         ("|\n", PY, 0),
-        ("void f() {\n    if (x) {\n        |\n    }\n}\n", CPP, 5),
+        ("void f() {\n    if (x) {\n        |\n    }\n}\n", CPP, 1),
+        ("class A {\n    void f() {\n        |\n    }\n}\n", Grammar.JAVA, 5),
+        ("class A {\n  void f() {\n    if (x) {\n      y(\n      |\n}}}}\n", Grammar.JAVA, 3),
         ("        |\n    x\n", None, 4),
         ("        |\n", None, 8),
     ],

@@ -114,7 +114,8 @@ def test_blank_lines_inside_a_definition_are_a_part_of_it() -> None:
 
 def test_a_definition_is_filled_to_its_end() -> None:
     site = Site("        ", "", "", definition=0)
-    assert cut_dedent("a\n    b\n}\nint g() {\n", site) == "a\n    b\n"
+    assert cut_dedent("a\n    b\n}\nint g() {\n", site) == "a\n    b\n}\n"
+    assert cut_dedent("a\n    b\ndef g():\n", site) == "a\n    b\n"
     assert cut_dedent("\n    a\n}\nint g() {\n", Site("int f() {", "", "", definition=0, block=0)) == "\n    a\n}"
 
 
