@@ -141,7 +141,7 @@ class Completer:
         seen_after = _unix(window_after(after, size, engine.count_tokens))
         sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
         prompt = fim_prompt(self._fim, seen_before, seen_after, place.chunks, place.file)
-        return engine.generate(prompt, sampling, cancel)
+        return engine.generate(prompt, sampling, cancel, sequence=place.sequence)
 
 
 def _is_dos(before: str, after: str) -> bool:

@@ -3,9 +3,11 @@
 import codecs
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
+from assistant.engine.cache import KVCache
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.healing import Constraint
 from assistant.engine.protocol import Sampling, StopReason, Usage
@@ -22,7 +24,7 @@ class LoadedModel:
     """What generations share: they run one at a time, under the lock."""
 
     vocabulary: Vocabulary
-    sequence: CachedSequence
+    cache: KVCache
     context: int
     in_use: Lock = field(default_factory=Lock)
     closed: bool = False
@@ -30,12 +32,13 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A prompt's tokens, what the model has to begin with after them, and how to go on."""
+    """A prompt's tokens, what the model has to begin with after them, how to go on, and in which sequence."""
 
     tokens: list[int]
     constraint: Constraint
     sampling: Sampling
     cancel: Cancellation
+    sequence: str
 
 
 class LlamaGeneration:
@@ -73,22 +76,39 @@ class LlamaGeneration:
             stop_reason=self._stop_reason,
         )
 
+    def prefill(self) -> Usage:
+        """Evaluates the prompt and nothing more, instead of an iteration."""
+        self._pieces.close()
+        with self._turn() as mine:
+            if not mine or self._prefill()[1] is None:
+                self._stop_reason = StopReason.CANCELLED
+        return self.usage
+
     def _run(self) -> Generator[str, None, None]:
+        with self._turn() as mine, Sampler(self._request.sampling) as sampler:
+            if mine:
+                yield from self._text(sampler)
+            else:
+                self._stop_reason = StopReason.CANCELLED
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Waits for the model and holds it; False when cancelled before."""
         while not self._model.in_use.acquire(timeout=_WAIT_SECONDS):
             if self._request.cancel.is_set():
-                self._stop_reason = StopReason.CANCELLED
+                yield False
                 return
         try:
             if self._model.closed:
                 raise EngineError("The model has been closed; open it again.")
-            with Sampler(self._request.sampling) as sampler, self._model.sequence.stoppable(self._request.cancel):
-                yield from self._text(sampler)
+            with self._model.cache.stoppable(self._request.cancel):
+                yield True
         finally:
             self._model.in_use.release()
 
     def _text(self, sampler: Sampler) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        logits = self._prefill()
+        sequence, logits = self._prefill()
         while logits is not None:
             started = time.perf_counter()
             token = self._choose(sampler, logits)
@@ -100,19 +120,20 @@ class LlamaGeneration:
             self._decode_seconds += time.perf_counter() - started
             if text:
                 yield text
-            if (full := self._exhausted()) is not None:
+            if (full := self._exhausted(sequence)) is not None:
                 self._stop_reason = full
                 return
-            logits = self._step(token)
+            logits = self._step(sequence, token)
         self._stop_reason = StopReason.CANCELLED
 
-    def _prefill(self) -> Logits | None:
+    def _prefill(self) -> tuple[CachedSequence, Logits | None]:
         started = time.perf_counter()
-        sequence, tokens = self._model.sequence, self._request.tokens
-        self._cached = sequence.keep_common(tokens)
-        logits = sequence.evaluate(tokens[self._cached :], self._request.cancel)
+        cache, tokens = self._model.cache, self._request.tokens
+        sequence = cache.prepare(self._request.sequence, tokens)
+        self._cached = len(sequence.tokens)
+        logits = cache.evaluate(sequence, tokens[self._cached :], self._request.cancel)
         self._prefill_seconds = time.perf_counter() - started
-        return logits
+        return sequence, logits
 
     def _choose(self, sampler: Sampler, logits: Logits) -> int | None:
         """The next token, or None where the completion ends."""
@@ -124,16 +145,16 @@ class LlamaGeneration:
         self._completion_tokens += 1
         return token
 
-    def _step(self, token: int) -> Logits | None:
+    def _step(self, sequence: CachedSequence, token: int) -> Logits | None:
         started = time.perf_counter()
-        logits = self._model.sequence.evaluate([token], self._request.cancel)
+        logits = self._model.cache.evaluate(sequence, [token], self._request.cancel)
         self._decode_seconds += time.perf_counter() - started
         self._decode_steps += 1
         return logits
 
-    def _exhausted(self) -> StopReason | None:
+    def _exhausted(self, sequence: CachedSequence) -> StopReason | None:
         if self._new_tokens >= self._request.sampling.max_tokens:
             return StopReason.LIMIT
-        if len(self._model.sequence.tokens) >= self._model.context:
+        if len(sequence.tokens) >= self._model.context:
             return StopReason.CONTEXT_FULL
         return None

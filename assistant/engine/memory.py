@@ -16,6 +16,12 @@ _MAX_LAYERS = 512  # llama.cpp's own limit, where it ends the process
 _MAX_WIDTH = 1 << 20
 # Compute buffers and the vocabulary, measured from 0.5B to 1.5B models.
 _WORKING_BYTES = 150 << 20
+_CACHED_CONTEXTS = 2
+
+
+def cache_tokens(context: int) -> int:
+    """Tokens that the KV cache holds of all documents: two prompts of full length, or many that share parts."""
+    return _CACHED_CONTEXTS * context
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class ModelShape:
     Attributes:
         architecture: such as `qwen2`.
         file_bytes: size of the file, and of the weights in memory.
-        kv_bytes_per_token: bytes of KV cache each token of context takes.
+        kv_bytes_per_token: bytes that each token takes in the KV cache.
     """
 
     architecture: str
@@ -34,7 +40,7 @@ class ModelShape:
 
     def memory(self, context: int) -> int:
         """Bytes that the model takes when opened with that many tokens of context."""
-        return self.file_bytes + self.kv_bytes_per_token * context + _WORKING_BYTES
+        return self.file_bytes + self.kv_bytes_per_token * cache_tokens(context) + _WORKING_BYTES
 
 
 def read_shape(path: Path) -> ModelShape:

@@ -153,11 +153,27 @@ class Engine(Protocol):
         """Whether the vocabulary has the special token of this name."""
         ...
 
-    def generate(self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None) -> Generation:
+    def generate(
+        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+    ) -> Generation:
         """Continues `prompt`; work begins with the first iteration. Setting `cancel` stops prefill and decoding.
+
+        What the prompt begins with as an earlier one did is not evaluated again. Prompts of one `sequence`, such as a
+        document's, take each other's place in the cache; those of several are kept beside each other, within the
+        engine's budget of memory.
 
         Raises:
             EngineError: the prompt is longer than the context, names an unknown special token, or the model fails.
+        """
+        ...
+
+    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
+        """Evaluates `prompt` without continuing it, so that a generation from it begins at once.
+
+        Setting `cancel` stops it; what it has evaluated until then stays cached.
+
+        Raises:
+            EngineError: as `generate`.
         """
         ...
 

@@ -5,7 +5,7 @@ import pytest
 from assistant.catalog import FimTokens
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.llama import LlamaEngine
-from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Segment, TokenRole
+from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Segment, TokenRole, Usage
 from assistant.errors import EngineError
 from assistant.fim import KNOWN_TOKENS, fim_prompt, find_fim_tokens
 
@@ -26,8 +26,13 @@ class VocabularyOnly:
     def count_tokens(self, text: str) -> int:
         return len(text)
 
-    def generate(self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None) -> Generation:
+    def generate(
+        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+    ) -> Generation:
         raise AssertionError("nothing is generated in these tests")
+
+    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
+        raise AssertionError("nothing is evaluated in these tests")
 
     def close(self) -> None:
         """Nothing to free."""

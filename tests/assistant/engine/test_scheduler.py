@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling
+from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
 from assistant.engine.scheduler import Scheduler
 from assistant.errors import EngineError
 
@@ -31,7 +31,12 @@ class NoModel:
     def has_token(self, special: str) -> bool:
         return False
 
-    def generate(self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None) -> Generation:
+    def generate(
+        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+    ) -> Generation:
+        raise NotImplementedError
+
+    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
         raise NotImplementedError
 
     def close(self) -> None:

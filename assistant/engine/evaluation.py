@@ -1,0 +1,106 @@
+"""Evaluating tokens at the end of a sequence."""
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.native import first_error, forget_errors, llama_cpp
+from assistant.engine.sampling import Logits
+from assistant.engine.sequence import CachedSequence
+from assistant.errors import EngineError
+
+_NO_ROOM, _ABORTED = 1, 2  # llama.h: what llama_decode returns besides 0 and errors
+_SMALLEST_BATCH = 16
+
+
+class Evaluator:
+    """Evaluates tokens in a context, a batch at a time."""
+
+    def __init__(self, context: Any, vocabulary_size: int, batch_size: int, make_room: Callable[[], bool]) -> None:
+        """`make_room` frees some of the KV cache when it is full, or gives False if it cannot."""
+        self._context = context
+        self._vocabulary_size = vocabulary_size
+        self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
+        self._batch_size = batch_size
+        self._make_room = make_room
+        self._is_cancelled = _native_string_test()
+
+    def close(self) -> None:
+        """Frees the batch; the context is its owner's."""
+        llama_cpp.llama_batch_free(self._batch)
+
+    @contextmanager
+    def stoppable(self, cancel: Cancellation) -> Iterator[None]:
+        """While it lasts, setting `cancel` stops evaluation."""
+        callback = ctypes.cast(self._is_cancelled, llama_cpp.ggml_abort_callback)
+        llama_cpp.llama_set_abort_callback(self._context, callback, ctypes.c_void_p(cancel.address))
+        try:
+            yield
+        finally:
+            llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
+
+    def evaluate(self, sequence: CachedSequence, tokens: list[int], cancel: Cancellation) -> Logits | None:
+        """Appends `tokens`; gives the logits after the last, valid until the next call, or None when cancelled.
+
+        What was evaluated until then stays in the sequence.
+
+        Raises:
+            EngineError: the model fails.
+        """
+        start = 0
+        for size in batch_sizes(len(tokens), self._batch_size):
+            part = tokens[start : start + size]
+            start += size
+            # Asked here too, as backends other than the CPU do not ask.
+            if cancel.is_set() or not self._decode(sequence, part, last=start == len(tokens)):
+                return None
+        logits = llama_cpp.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(logits, shape=(self._vocabulary_size,))
+
+    def _decode(self, sequence: CachedSequence, tokens: list[int], *, last: bool) -> bool:
+        """Evaluates one batch; False when it was aborted. Only the last token of the `last` batch gives logits."""
+        batch, position = self._batch, len(sequence.tokens)
+        batch.n_tokens = len(tokens)
+        for index, token in enumerate(tokens):
+            batch.token[index] = token
+            batch.pos[index] = position + index
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = sequence.identity
+            batch.logits[index] = False
+        batch.logits[len(tokens) - 1] = last
+        forget_errors()
+        while (status := llama_cpp.llama_decode(self._context, batch)) == _NO_ROOM and self._make_room():
+            pass
+        sequence.settle(sequence.tokens + tokens)
+        if status in (0, _ABORTED):
+            return bool(status == 0)
+        if status == _NO_ROOM:
+            raise EngineError("The KV cache has no room left; open the model with a larger context (SNED_CONTEXT).")
+        raise EngineError(f"llama.cpp failed to evaluate {len(tokens)} tokens (status {status}): {first_error()}")
+
+
+def batch_sizes(tokens: int, largest: int) -> Iterator[int]:
+    """How many tokens to evaluate at a time.
+
+    A long prefill begins with small batches: one that every keystroke cancels then gets further each time.
+    """
+    size = largest if tokens <= largest else min(_SMALLEST_BATCH, largest)
+    while tokens > 0:
+        yield min(size, tokens)
+        tokens -= size
+        size = min(2 * size, largest)
+
+
+def _native_string_test() -> Any:
+    """A native `bool (void *)` that says whether a string is not empty: the C library's `strlen`.
+
+    It answers llama.cpp's "shall I stop?" without Python's lock (see `Cancellation`): the flag's string is 0 or 1 bytes
+    long.
+    """
+    library = ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDLL(None)
+    return library.strlen
