@@ -14,7 +14,7 @@ class Buffer:
     Attributes:
         uri: the document's name, stable while it is open.
         path: its file, if it has one.
-        language_id: what the editor says it is written in, in the language server protocol's words (`python`, `cpp`, …).
+        language_id: what the editor says it is written in, in the protocol's words (`python`, `cpp`, …).
         version: grows with every change.
         text: all of it.
     """
