@@ -63,7 +63,7 @@ def window_after(text: str, size: WindowSize, count_tokens: CountTokens) -> str:
     lines = text[: size.after * _CHARACTERS_PER_TOKEN].splitlines(keepends=True)
     fitting = _fitting_lines(lines, size.after, count_tokens)
     if fitting == 0 and lines:
-        return lines[0][: _fitting(len(lines[0]), count_tokens(lines[0]), size.after)]
+        return _beginning_of_line(lines[0], size, count_tokens)
     return "".join(lines[:fitting])
 
 
@@ -92,10 +92,21 @@ def _snapped(text: str, start: int, grid: int) -> int:
     return start
 
 
+def _beginning_of_line(line: str, size: WindowSize, count_tokens: CountTokens) -> str:
+    fitting = _fitting(len(line), count_tokens(line), size.after)
+    while fitting and count_tokens(line[:fitting]) > size.after:
+        fitting //= 2
+    return line[:fitting]
+
+
 def _end_of_line(text: str, length: int, size: WindowSize, count_tokens: CountTokens) -> str:
     """The end of a line that is too long, cut at a multiple of some characters so that typing seldom moves it."""
     fitting = _fitting(length, count_tokens(text[len(text) - length :]), size.before)
-    return text[-(-(len(text) - fitting) // _GRID_CHARACTERS) * _GRID_CHARACTERS :]
+    while True:
+        end = text[-(-(len(text) - fitting) // _GRID_CHARACTERS) * _GRID_CHARACTERS :]
+        if not end or count_tokens(end) <= size.before:
+            return end
+        fitting //= 2  # its tokens lie closer here than in the line as a whole
 
 
 def _fitting(characters: int, tokens: int, budget: int) -> int:

@@ -7,6 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Time says nothing here: the machine may be busy. The project's check takes the same examples each time, so that what
+# fails there fails here; on people's machines new ones are tried.
+settings.register_profile(
+    "sned", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("sned")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Windows around the cursor."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assistant.window import WindowSize, window_after, window_before
@@ -18,6 +18,7 @@ sizes = st.builds(WindowSize, st.integers(1, 200), st.integers(1, 200), st.sampl
 
 
 @given(lines, sizes)
+@example("a a a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", WindowSize(1, 1))  # tokens that lie closer in one part of a line
 def test_windows_touch_the_cursor_and_fit(text: str, size: WindowSize) -> None:
     before, after = window_before(text, size, words), window_after(text, size, words)
     assert text.endswith(before)
