@@ -28,7 +28,9 @@ class Evaluator:
         self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
         self._batch_size = batch_size
         self._make_room = make_room
-        self._is_cancelled = _native_string_test()
+        self._is_cancelled = ctypes.cast(_native_string_test(), llama_cpp.ggml_abort_callback)
+        self._listening_to: Cancellation | None = None
+        self._positions_moved = False
 
     def close(self) -> None:
         """Frees the batch; the context is its owner's."""
@@ -37,12 +39,17 @@ class Evaluator:
     @contextmanager
     def stoppable(self, cancel: Cancellation) -> Iterator[None]:
         """While it lasts, setting `cancel` stops evaluation."""
-        callback = ctypes.cast(self._is_cancelled, llama_cpp.ggml_abort_callback)
-        llama_cpp.llama_set_abort_callback(self._context, callback, ctypes.c_void_p(cancel.address))
+        self._listening_to = cancel
+        self._listen(cancel)
         try:
             yield
         finally:
-            llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
+            self._listening_to = None
+            self._listen(None)
+
+    def positions_moved(self) -> None:
+        """Has to be called when positions in memory were changed: llama.cpp turns the keys in the next evaluation."""
+        self._positions_moved = True
 
     def evaluate(self, sequence: CachedSequence, tokens: list[int], cancel: Cancellation) -> Logits | None:
         """Appends `tokens`; gives the logits after the last, valid until the next call, or None when cancelled.
@@ -53,7 +60,7 @@ class Evaluator:
             EngineError: the model fails.
         """
         start = 0
-        for size in batch_sizes(len(tokens), self._batch_size):
+        for size in self._sizes(len(tokens)):
             part = tokens[start : start + size]
             start += size
             # Asked here too, as backends other than the CPU do not ask.
@@ -74,14 +81,32 @@ class Evaluator:
             batch.logits[index] = False
         batch.logits[len(tokens) - 1] = last
         forget_errors()
+        if self._positions_moved:  # half turned, they could never be put right
+            self._listen(None)
         while (status := llama_cpp.llama_decode(self._context, batch)) == _NO_ROOM and self._make_room():
             pass
+        if self._positions_moved:
+            self._positions_moved = False
+            self._listen(self._listening_to)
         sequence.settle(sequence.tokens + tokens)
         if status in (0, _ABORTED):
             return bool(status == 0)
         if status == _NO_ROOM:
             raise EngineError("The KV cache has no room left; open the model with a larger context (SNED_CONTEXT).")
         raise EngineError(f"llama.cpp failed to evaluate {len(tokens)} tokens (status {status}): {first_error()}")
+
+    def _sizes(self, tokens: int) -> Iterator[int]:
+        if self._positions_moved and tokens:  # what cannot be stopped is kept short
+            yield 1
+            tokens -= 1
+        yield from batch_sizes(tokens, self._batch_size)
+
+    def _listen(self, cancel: Cancellation | None) -> None:
+        """Has llama.cpp ask `cancel` while it evaluates, or nothing."""
+        if cancel is None:
+            llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
+        else:
+            llama_cpp.llama_set_abort_callback(self._context, self._is_cancelled, ctypes.c_void_p(cancel.address))
 
 
 def batch_sizes(tokens: int, largest: int) -> Iterator[int]:

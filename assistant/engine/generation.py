@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
-from assistant.engine.cache import KVCache
+from assistant.engine.cache import KVCache, Prefill, Prefilled
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.healing import Constraint
 from assistant.engine.protocol import Sampling, StopReason, Usage
@@ -32,13 +32,12 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A prompt's tokens, what the model has to begin with after them, how to go on, and in which sequence."""
+    """A prompt to prefill, what the model has to begin with after it, and how to go on."""
 
-    tokens: list[int]
+    prompt: Prefill
     constraint: Constraint
     sampling: Sampling
     cancel: Cancellation
-    sequence: str
 
 
 class LlamaGeneration:
@@ -67,7 +66,7 @@ class LlamaGeneration:
     def usage(self) -> Usage:
         """What it cost so far; complete once iteration has ended."""
         return Usage(
-            prompt_tokens=len(self._request.tokens),
+            prompt_tokens=len(self._request.prompt.tokens),
             cached_tokens=self._cached,
             completion_tokens=self._completion_tokens,
             decode_steps=self._decode_steps,
@@ -80,7 +79,7 @@ class LlamaGeneration:
         """Evaluates the prompt and nothing more, instead of an iteration."""
         self._pieces.close()
         with self._turn() as mine:
-            if not mine or self._prefill()[1] is None:
+            if not mine or self._prefill().logits is None:
                 self._stop_reason = StopReason.CANCELLED
         return self.usage
 
@@ -108,7 +107,8 @@ class LlamaGeneration:
 
     def _text(self, sampler: Sampler) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        sequence, logits = self._prefill()
+        filled = self._prefill()
+        sequence, logits = filled.sequence, filled.logits
         while logits is not None:
             started = time.perf_counter()
             token = self._choose(sampler, logits)
@@ -126,14 +126,12 @@ class LlamaGeneration:
             logits = self._step(sequence, token)
         self._stop_reason = StopReason.CANCELLED
 
-    def _prefill(self) -> tuple[CachedSequence, Logits | None]:
+    def _prefill(self) -> Prefilled:
         started = time.perf_counter()
-        cache, tokens = self._model.cache, self._request.tokens
-        sequence = cache.prepare(self._request.sequence, tokens)
-        self._cached = len(sequence.tokens)
-        logits = cache.evaluate(sequence, tokens[self._cached :], self._request.cancel)
+        filled = self._model.cache.prefill(self._request.prompt, self._request.cancel)
+        self._cached = filled.cached
         self._prefill_seconds = time.perf_counter() - started
-        return sequence, logits
+        return filled
 
     def _choose(self, sampler: Sampler, logits: Logits) -> int | None:
         """The next token, or None where the completion ends."""

@@ -4,11 +4,14 @@ It works on tokens through llama.cpp's C API, as llama-cpp-python's `Llama` clas
 stop during prefill, nor FIM prompts of our own order.
 """
 
+import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from assistant.engine.cache import KVCache
+from assistant.engine.cache import KVCache, Prefill
+from assistant.engine.cache_file import UnusableFile, fingerprint
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
 from assistant.engine.healing import Constraint, heal
@@ -18,10 +21,14 @@ from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, U
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 
+_log = logging.getLogger("sned.engine")
+
 _ALL_LAYERS = -1
 # Sequences cost nothing until they are used, but for room for the logits of one token each. A recurrent model's are its
 # whole state, allocated when it is opened.
 _SEQUENCES, _RECURRENT_SEQUENCES = 16, 4
+_SAVED_BYTES = 128 << 20  # 10,000 tokens of a 0.5B model: written and read in a fraction of a second
+_FILE_OVERHEAD = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class LlamaEngine:
         Raises:
             EngineError: the file is missing, damaged or of a kind llama.cpp cannot run, or memory is too small for it.
         """
+        self._path = path
         shape = read_shape(path)
         if options.check_memory:
             check_memory(path, shape, options.context)
@@ -96,19 +104,29 @@ class LlamaEngine:
         return self._model.vocabulary.special(special) is not None
 
     def generate(
-        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        cancel: Cancellation | None = None,
+        *,
+        sequence: str = "",
+        shift: bool = False,
     ) -> Generation:
         """Continues `prompt`; work begins with the first iteration. Setting `cancel` stops prefill and decoding.
 
-        `sequence` names the document, whose prompts are expected to begin alike.
+        `sequence` and `shift` say what of earlier prompts is used again, as the protocol describes.
 
         Raises:
             EngineError: the prompt is empty or longer than the context, names an unknown special token, or the engine
                 is closed.
         """
-        return LlamaGeneration(self._model, self._request(prompt, sampling, cancel, sequence))
+        tokens, constraint = self._checked(prompt)
+        request = Request(Prefill(tokens, sequence, shift), constraint, sampling, cancel or Cancellation())
+        return LlamaGeneration(self._model, request)
 
-    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
+    def prefill(
+        self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
+    ) -> Usage:
         """Evaluates `prompt` so that a generation from it need not, and tells what that cost.
 
         Cancelled, it keeps what it has evaluated: the same prefill goes on from there.
@@ -116,11 +134,12 @@ class LlamaEngine:
         Raises:
             EngineError: as `generate`.
         """
-        return LlamaGeneration(self._model, self._request(prompt, Sampling(), cancel, sequence)).prefill()
+        tokens, constraint = self._checked(prompt)
+        request = Request(Prefill(tokens, sequence, shift), constraint, Sampling(), cancel or Cancellation())
+        return LlamaGeneration(self._model, request).prefill()
 
-    def _request(self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None, sequence: str) -> Request:
-        if self._model.closed:
-            raise EngineError("The model has been closed; open it again.")
+    def _checked(self, prompt: Prompt) -> tuple[list[int], Constraint]:
+        self._check_open()
         tokens, wanted = self._encode(prompt)
         if not tokens:
             raise EngineError("The prompt is empty; give the model something to continue.")
@@ -129,8 +148,35 @@ class LlamaEngine:
                 f"The prompt has {len(tokens)} tokens and the context {self._info.context}; "
                 "shorten it, or raise SNED_CONTEXT."
             )
-        constraint = Constraint(wanted, self._model.vocabulary)
-        return Request(tokens, constraint, sampling, cancel or Cancellation(), sequence)
+        return tokens, Constraint(wanted, self._model.vocabulary)
+
+    def save_cache(self, path: Path) -> int:
+        """Saves what is cached of the most recent documents, at most 128 MiB, and gives how many tokens that is.
+
+        The file holds those documents' text, as tokens; only its owner may read it.
+
+        Raises:
+            EngineError: the file cannot be written, or the engine is closed.
+        """
+        with self._model.in_use:
+            self._check_open()
+            return self._model.cache.save(path, self._fingerprint, _SAVED_BYTES)
+
+    def restore_cache(self, path: Path) -> int:
+        """Takes over what `save_cache` wrote for this model, and gives how many tokens that is.
+
+        A file that is missing, damaged or another model's is left alone, which the log tells.
+
+        Raises:
+            EngineError: the engine is closed.
+        """
+        with self._model.in_use:
+            self._check_open()
+            try:
+                return self._model.cache.restore(path, self._fingerprint, _SAVED_BYTES + _FILE_OVERHEAD)
+            except UnusableFile as reason:
+                _log.info("not restoring the cache of %s from %s: %s", self._info.name, path, reason)
+                return 0
 
     def close(self) -> None:
         """Frees the model, once a running generation has ended."""
@@ -139,6 +185,14 @@ class LlamaEngine:
                 self._model.closed = True
                 self._model.cache.close()
                 self._free()
+
+    def _check_open(self) -> None:
+        if self._model.closed:
+            raise EngineError("The model has been closed; open it again.")
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._path, f"llama-cpp-python {llama_cpp.__version__}")
 
     def _free(self) -> None:
         if self._context is not None:

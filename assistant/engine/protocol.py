@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from assistant.engine.cancellation import Cancellation
@@ -154,7 +155,13 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        cancel: Cancellation | None = None,
+        *,
+        sequence: str = "",
+        shift: bool = False,
     ) -> Generation:
         """Continues `prompt`; work begins with the first iteration. Setting `cancel` stops prefill and decoding.
 
@@ -162,12 +169,18 @@ class Engine(Protocol):
         document's, take each other's place in the cache; those of several are kept beside each other, within the
         engine's budget of memory.
 
+        With `shift`, long stretches that the sequence's last prompt had elsewhere are used again too, where the engine
+        can: after a line was inserted or a chunk dropped, what follows is not evaluated again. That is an
+        approximation, as the model saw other text before them; without it, only what is exactly right is used.
+
         Raises:
             EngineError: the prompt is longer than the context, names an unknown special token, or the model fails.
         """
         ...
 
-    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
+    def prefill(
+        self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
+    ) -> Usage:
         """Evaluates `prompt` without continuing it, so that a generation from it begins at once.
 
         Setting `cancel` stops it; what it has evaluated until then stays cached.
@@ -175,6 +188,18 @@ class Engine(Protocol):
         Raises:
             EngineError: as `generate`.
         """
+        ...
+
+    def save_cache(self, path: Path) -> int:
+        """Saves what is cached of the most recent prompts for the next start; gives how many tokens that is.
+
+        Raises:
+            EngineError: the file cannot be written.
+        """
+        ...
+
+    def restore_cache(self, path: Path) -> int:
+        """Takes over what `save_cache` wrote for the same model; gives how many tokens that is, 0 when unusable."""
         ...
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 """FIM tokens and prompts."""
 
+from pathlib import Path
+
 import pytest
 
 from assistant.catalog import FimTokens
@@ -27,12 +29,26 @@ class VocabularyOnly:
         return len(text)
 
     def generate(
-        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        cancel: Cancellation | None = None,
+        *,
+        sequence: str = "",
+        shift: bool = False,
     ) -> Generation:
         raise AssertionError("nothing is generated in these tests")
 
-    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
+    def prefill(
+        self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
+    ) -> Usage:
         raise AssertionError("nothing is evaluated in these tests")
+
+    def save_cache(self, path: Path) -> int:
+        return 0
+
+    def restore_cache(self, path: Path) -> int:
+        return 0
 
     def close(self) -> None:
         """Nothing to free."""

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
+from assistant.engine.cache import Prefill
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.evaluation import batch_sizes
 from assistant.engine.llama import LlamaEngine, LlamaOptions
@@ -156,13 +157,13 @@ def test_long_prefills_begin_with_small_batches(tokens: int, largest: int, sizes
     assert list(batch_sizes(tokens, largest)) == sizes
 
 
-def logits(engine: LlamaEngine, text: str, sequence: str = "") -> npt.NDArray[np.float32]:
+def logits(engine: LlamaEngine, text: str, sequence: str = "", *, shift: bool = False) -> npt.NDArray[np.float32]:
     """What the model gives after `text`."""
-    tokens = engine._model.vocabulary.tokenize(text)
-    filled = engine._model.cache.prepare(sequence, tokens)
-    given = engine._model.cache.evaluate(filled, tokens[len(filled.tokens) :], Cancellation())
-    assert given is not None
-    return given.copy()
+    request = Prefill(engine._model.vocabulary.tokenize(text), sequence, shift)
+    filled = engine._model.cache.prefill(request, Cancellation())
+    assert filled.logits is not None
+    assert filled.sequence.tokens == request.tokens
+    return filled.logits.copy()
 
 
 class Documents(RuleBasedStateMachine):
@@ -186,7 +187,7 @@ class Documents(RuleBasedStateMachine):
     )
     def generate(self, parts: list[str], name: str) -> None:
         text = "".join(parts)
-        self.alone._model.cache.prepare("", [0]).clear()
+        logits(self.alone, "~")
         np.testing.assert_allclose(logits(self.engine, text, name), logits(self.alone, text), atol=0.02)
 
     @rule(

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ALL_COMPLETED, CancelledError, Future, wait
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -32,12 +33,26 @@ class NoModel:
         return False
 
     def generate(
-        self, prompt: Prompt, sampling: Sampling, cancel: Cancellation | None = None, *, sequence: str = ""
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        cancel: Cancellation | None = None,
+        *,
+        sequence: str = "",
+        shift: bool = False,
     ) -> Generation:
         raise NotImplementedError
 
-    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "") -> Usage:
+    def prefill(
+        self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
+    ) -> Usage:
         raise NotImplementedError
+
+    def save_cache(self, path: Path) -> int:
+        return 0
+
+    def restore_cache(self, path: Path) -> int:
+        return 0
 
     def close(self) -> None:
         self.closed_in = threading.current_thread()
