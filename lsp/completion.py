@@ -1,5 +1,7 @@
 """`textDocument/completion`, for clients without inline completion: the suggestion as an entry of the menu."""
 
+import re
+
 from lsprotocol import types
 
 from assistant.suggestion.types import SuggestionRequest
@@ -35,14 +37,15 @@ async def completion(server: SnedServer, params: types.CompletionParams) -> type
     head = view.document.source[view.document.offset_at_position(begin) : cursor]
     where = types.Range(begin, end)
     texts = beginnings(suggestion.text)[: 2 if server.settings.alternatives else 1]
-    return types.CompletionList(True, [_item(head, text, where, rank) for rank, text in enumerate(texts)])
+    items = [_item(head, text, where, rank) for rank, text in enumerate(texts)]
+    return types.CompletionList(True, [_as_snippet(item) for item in items] if server.takes_snippets else items)
 
 
 def _item(head: str, text: str, where: types.Range, rank: int) -> types.CompletionItem:
     whole = head + text
-    first = whole.strip().splitlines()[0] if whole.strip() else whole
+    lines = whole.strip().splitlines() or [whole]
     return types.CompletionItem(
-        label=first,
+        label=lines[0] if len(lines) == 1 else f"{lines[0]} …",
         kind=types.CompletionItemKind.Text,
         detail="sned",
         documentation=types.MarkupContent(types.MarkupKind.PlainText, whole),
@@ -53,3 +56,16 @@ def _item(head: str, text: str, where: types.Range, rank: int) -> types.Completi
         insert_text_mode=types.InsertTextMode.AsIs,
         text_edit=types.TextEdit(where, whole),
     )
+
+
+def wants_snippets(params: types.InitializeParams) -> bool:
+    """Whether a client has to be given snippets: of a plain text edit Neovim 0.11 inserts only the first word."""
+    return params.client_info is not None and params.client_info.name == "Neovim"
+
+
+def _as_snippet(item: types.CompletionItem) -> types.CompletionItem:
+    assert isinstance(item.text_edit, types.TextEdit)
+    text = re.sub(r"[\\$}]", r"\\\g<0>", item.text_edit.new_text)
+    item.insert_text_format = types.InsertTextFormat.Snippet
+    item.text_edit = types.TextEdit(item.text_edit.range, text)
+    return item

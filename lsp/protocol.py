@@ -1,5 +1,6 @@
 """The protocol with no request left unanswered: pygls only logs those it cannot read, and those after shutdown."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -56,10 +57,15 @@ class Protocol(LanguageServerProtocol):
     ) -> None:
         # pygls keeps the future of every notification for good: 1.5 KB a keystroke.
         def ended(future: Future[Any]) -> None:
-            self._request_futures.pop(msg_id, None)
+            # Later, as shutdown ends futures while it goes over them.
+            asyncio.get_running_loop().call_soon(self._forget, msg_id, future)
             callback(future)
 
         super()._execute_handler(msg_id, handler, ended, args, kwargs)
+
+    def _forget(self, msg_id: str | int, future: Future[Any]) -> None:
+        if self._request_futures.get(msg_id) is future:
+            del self._request_futures[msg_id]
 
     def answer_unreadable(self, error: Exception) -> None:
         """Answers a message that could not be handled, where nothing tells which request it was; logs it."""

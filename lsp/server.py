@@ -43,6 +43,7 @@ class SnedServer(LanguageServer):
         self.sessions = Sessions(settings)
         self.status = StatusReporter(self)
         self.suggesting = Suggesting(self.status)
+        self.takes_snippets = False
         self.shown = 0
         self.accepted = 0
         self.offered: set[Session] = set()

@@ -30,7 +30,7 @@ class EditorSettings(BaseModel):
         default=None, gt=0, description="GB that loaded models may take together; half of the machine's otherwise"
     )
     offer_models: Literal["ask", "never"] = Field(
-        default="ask", description="whether to offer fetching and building of missing models"
+        default="never", description="whether to ask, once a window, if a missing model is to be fetched or built"
     )
 
 

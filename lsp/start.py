@@ -26,6 +26,7 @@ def initialize(server: SnedServer, params: types.InitializeParams) -> None:
     if text_document is not None and text_document.inline_completion is not None:
         inline_completion.register(server)
     else:
+        server.takes_snippets = completion.wants_snippets(params)
         completion.register(server)
     configuration.apply_settings(server, params.initialization_options)
 

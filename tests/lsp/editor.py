@@ -40,6 +40,7 @@ class Editor:
     environment: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, Any] | None = None
     chosen: str | None = None
+    name: str = "test"
 
     client: LanguageClient = field(init=False)
     offers: types.ServerCapabilities = field(init=False)
@@ -66,8 +67,9 @@ class Editor:
         answer = await self.client.initialize_session(
             types.InitializeParams(
                 capabilities=self.can,
+                client_info=types.ClientInfo(self.name),
                 workspace_folders=[types.WorkspaceFolder(each.as_uri(), each.name) for each in self.folders],
-                initialization_options={"offerModels": "never"} | self.settings,
+                initialization_options=self.settings,
             )
         )
         self.offers = answer.capabilities

@@ -55,3 +55,14 @@ async def test_after_wide_characters_the_range_is_in_the_clients_units(menu: Edi
     assert isinstance(edit, types.TextEdit)
     assert edit.range == types.Range(types.Position(1, 0), types.Position(1, 30))
     assert edit.new_text.startswith("smileys = {'😀': 'grin', '😃': ")
+
+
+async def test_neovim_is_given_snippets_that_stand_for_the_text(model_settings: dict[str, Any]) -> None:
+    async with Editor([], model_settings, capabilities(inline=False), name="Neovim") as editor:
+        uri = editor.open("file:///menu.py", "price = '${5}'  # \\\ndef add(a, b):\n    return '$' and ")
+        found = await complete(editor, uri, 2, 19)
+        assert found is not None
+        assert found.items[0].insert_text_format is types.InsertTextFormat.Snippet
+        edit = found.items[0].text_edit
+        assert isinstance(edit, types.TextEdit)
+        assert edit.new_text.startswith("    return '\\$' and ")

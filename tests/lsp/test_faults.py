@@ -111,6 +111,12 @@ class Wire:
                 if "method" not in message and message.get("id") == number:
                     return message
 
+    async def request(self, method: str) -> None:
+        """Waits until the server asks the client for something."""
+        async with asyncio.timeout(30):
+            while (await self._receive()).get("method") != method:
+                pass
+
     async def _receive(self) -> dict[str, Any]:
         length = 0
         while (header := await self._stdout.readline()).strip():
@@ -174,6 +180,23 @@ async def test_the_server_ends_when_its_client_disappears() -> None:
             "textDocument": {"uri": URI, "languageId": "python", "version": 1, "text": "def add(a, b):\n    return "}
         },
     )
+    assert await wire.end() == 0
+
+
+async def test_shutdown_is_answered_while_a_question_to_the_user_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNED_HOME", str(tmp_path))
+    wire = await Wire.start()
+    options = {"initializationOptions": {"offerModels": "ask"}}
+    await wire.send(id=1, method="initialize", params=INITIALIZE | options)
+    await wire.answer(1)
+    document = {"uri": URI, "languageId": "python", "version": 1, "text": "value = "}
+    await wire.send(method="textDocument/didOpen", params={"textDocument": document})
+    await wire.request("window/showMessageRequest")
+    await wire.send(id=2, method="shutdown")
+    assert (await wire.answer(2))["result"] is None
+    await wire.send(method="exit")
     assert await wire.end() == 0
 
 

@@ -75,7 +75,7 @@ class Connection {
 /** The settings the server knows; the program's own place is not one of them. */
 function settings() {
   const { enabled, automatic, model, maxTokens } = vscode.workspace.getConfiguration('sned');
-  return { enabled, automatic, model, maxTokens };
+  return { enabled, automatic, model, maxTokens, offerModels: 'ask' };
 }
 
 async function answer(method, params) {
