@@ -71,17 +71,6 @@ def grammar_of(language_id: str = "", path: Path | None = None) -> Grammar | Non
     return next((grammar for endings, grammar in _SUFFIXES.items() if ending in endings), None)
 
 
-def parser_for(language_id: str) -> "tree_sitter.Parser | None":
-    """A new parser for documents of a language, by an editor's name of it; None for a language without a grammar.
-
-    A parser belongs to one thread at a time.
-    """
-    from tree_sitter import Parser
-
-    grammar = grammar_of(language_id)
-    return None if grammar is None else Parser(_language(grammar))
-
-
 def parse(text: str, grammar: Grammar) -> "tree_sitter.Tree":
     """The syntax tree of `text`; its byte offsets count UTF-8. A parser goes over about 8 MB a second.
 

@@ -1,17 +1,14 @@
 """`textDocument/inlineCompletion`: a suggestion shown as ghost text, whole, and its first line and first word."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 from lsprotocol import types
 
+from assistant.suggestion.parts import first_line, first_word
 from assistant.suggestion.types import Buffer, SuggestionRequest
 from lsp.buffers import View
 from lsp.requests import answer_for
 from lsp.server import SnedServer
-
-_FIRST_WORD = re.compile(r"\s*(?:\w+|[^\w\s]+)")
 
 
 def register(server: SnedServer) -> None:
@@ -46,14 +43,7 @@ async def inline_completion(
 
 def beginnings(text: str) -> list[str]:
     """A suggestion, its first line and its first word, without repetitions."""
-    return list(dict.fromkeys(_beginnings(text)))
-
-
-def _beginnings(text: str) -> Iterator[str]:
-    yield text
-    lines = re.match(r"\s*[^\r\n]*", text)
-    word = _FIRST_WORD.match(text)
-    yield from (match.group() for match in (lines, word) if match is not None and match.group())
+    return list(dict.fromkeys(part for part in (text, first_line(text), first_word(text)) if part))
 
 
 def _with_selected(view: View, selected: types.SelectedCompletionInfo) -> tuple[Buffer, int]:
