@@ -3,6 +3,7 @@
 from prune.errors import CheckpointError, SnedError, UsageError
 
 __all__ = [
+    "AnswerError",
     "BuildError",
     "CatalogError",
     "CheckpointError",
@@ -32,3 +33,7 @@ class BuildError(SnedError):
 
 class EngineError(SnedError):
     """A model cannot be loaded or run."""
+
+
+class AnswerError(SnedError):
+    """What a model answered is not what it was asked for."""

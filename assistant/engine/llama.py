@@ -88,6 +88,9 @@ class LlamaEngine:
             file_bytes=shape.file_bytes,
             context=options.context,
             special_tokens=vocabulary.declared(),
+            chat_template=_chat_template(self._handle),
+            bos_token="" if vocabulary.first else vocabulary.name(vocabulary.begin_of_sequence),
+            eos_token=vocabulary.name(vocabulary.end_of_sequence),
         )
 
     @property
@@ -235,6 +238,11 @@ def _load_model(path: Path, options: LlamaOptions) -> Any:
         reason = first_error() or "no reason given"
         raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
     return handle
+
+
+def _chat_template(handle: Any) -> str | None:
+    template = llama_cpp.llama_model_chat_template(handle, None)
+    return template.decode("utf-8", errors="replace") if template is not None else None
 
 
 def _open_context(handle: Any, path: Path, options: LlamaOptions) -> Any:

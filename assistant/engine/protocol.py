@@ -128,6 +128,10 @@ class ModelInfo:
         file_bytes: size of the model file.
         context: tokens that prompt and completion may have together.
         special_tokens: names of the special tokens the model file gives these roles to; often fewer than it has.
+        chat_template: what the file says of how messages become a prompt, in Jinja; None where it says nothing.
+        bos_token: the special token that a chat template writes first, by name; empty where the engine puts it in
+            front of every prompt itself, or there is none.
+        eos_token: the one that ends a text, by name; empty where there is none.
     """
 
     name: str
@@ -136,6 +140,9 @@ class ModelInfo:
     file_bytes: int
     context: int
     special_tokens: Mapping[TokenRole, str] = field(default_factory=dict)
+    chat_template: str | None = None
+    bos_token: str = ""
+    eos_token: str = ""
 
 
 class Engine(Protocol):

@@ -36,6 +36,7 @@ class Vocabulary:
         self.first: tuple[int, ...] = (
             (llama_cpp.llama_vocab_bos(handle),) if llama_cpp.llama_vocab_get_add_bos(handle) else ()
         )
+        self.begin_of_sequence: int = llama_cpp.llama_vocab_bos(handle)
         self.end_of_sequence: int = llama_cpp.llama_vocab_eos(handle)
 
     def tokenize(self, text: str) -> list[int]:
@@ -54,11 +55,14 @@ class Vocabulary:
     def declared(self) -> dict[TokenRole, str]:
         """Names of the special tokens that the model file, or llama.cpp's reading of it, gives a role."""
         tokens = {role: of(self._handle) for role, of in _ROLES}
-        return {
-            role: llama_cpp.llama_vocab_get_text(self._handle, token).decode("utf-8", errors="replace")
-            for role, token in tokens.items()
-            if token >= 0
-        }
+        return {role: self.name(token) for role, token in tokens.items() if token >= 0}
+
+    def name(self, token: int) -> str:
+        """What a token is called in the vocabulary; empty for none, as llama.cpp gives where a role has no token."""
+        if token < 0:
+            return ""
+        name: bytes = llama_cpp.llama_vocab_get_text(self._handle, token)
+        return name.decode("utf-8", errors="replace")
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for; none for special tokens."""
