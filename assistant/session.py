@@ -193,6 +193,18 @@ class Sessions:
                 session.restart()
         return chosen
 
+    def chat_model(self, language: Language | None, name: str | None) -> OpenModel:
+        """The model that answers questions: the one called `name`, or the one that completes a language.
+
+        Blocks while it is opened; usable from any thread.
+
+        Raises:
+            UsageError: there is no such model.
+            StoreError: it is broken, or the store cannot be read.
+            EngineError: it cannot be loaded.
+        """
+        return self.models.get(select_model(self._settings, language, name or self._model_name))
+
     def use_options(self, options: SuggestionOptions) -> None:
         """Takes new options for suggestions, for all."""
         self._options = options

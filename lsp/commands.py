@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from assistant.errors import SnedError
-from lsp import provisioning
+from lsp import chatting, editing, provisioning
 from lsp.server import SnedServer
 from lsp.status import State, Status
 
@@ -12,6 +12,9 @@ from lsp.status import State, Status
 def register(server: SnedServer) -> None:
     """Offers the commands."""
     server.command("sned.accept")(accept)
+    server.command("sned.explain")(chatting.explain_selection)
+    server.command("sned.chat")(chatting.chat)
+    server.command("sned.edit")(editing.edit)
     server.command("sned.restart")(restart)
     server.command("sned.switchModel")(switch_model)
     server.command("sned.status")(status)

@@ -40,11 +40,29 @@ By `workspace/executeCommand`:
 | command | arguments | what it does |
 | --- | --- | --- |
 | `sned.accept` | document, text | hears that a suggestion was inserted; each suggestion has it as its own command |
+| `sned.explain` | document, range | explains what is selected, in Markdown |
+| `sned.chat` | document, range, question, earlier messages | answers a question about what is selected, in Markdown |
+| `sned.edit` | document, range, instruction | rewrites what is selected; gives whether it was applied |
 | `sned.restart` | | closes the models; the next request opens them again |
 | `sned.switchModel` | name or null | takes another model for all suggestions; null is the one chosen by language |
 | `sned.status` | | gives what the server is doing, and the models that are open |
 | `sned.fetch` | | fetches the base model, with progress that can be cancelled |
 | `sned.build` | document | builds the sub-model for a document's folder and language, likewise |
+
+Answers come as they are written, in the notification `sned/answer`: `token`, `command`, `document` and `text`, what the
+answer goes on with. The token is that of the work-done progress, which cancels the answer: the `workDoneToken` that the
+command came with, or one made by the server. The command's result is the whole answer: `text`, `finished` (false where
+it was cut at its length), `model`, and `notice` (what of the code the model was not shown, or null); null where there
+is none, which a message explains. The earlier messages of `sned.chat`, which may be left out, are a list of `role`
+(`user` and `assistant` in turn) and `text`.
+
+An edit is of one version of the document, and has to be confirmed: by the editor's own preview where it has change
+annotations, else in a message that shows the difference. An answer without code, an unfinished one, or one to a
+document that has changed since changes nothing.
+
+The model that completes also answers, so suggestions in its language wait meanwhile. A sub-model of 0.5B completes well
+and follows instructions poorly; with `chatModel` another one answers, such as the base model it was cut from or a
+larger one.
 
 ## Status
 

@@ -3,18 +3,31 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
-from lsprotocol.types import ErrorCodes, ResponseError, ResponseErrorMessage, TextDocumentSyncKind
+from lsprotocol.types import (
+    WORKSPACE_EXECUTE_COMMAND,
+    ErrorCodes,
+    ExecuteCommandParams,
+    ProgressToken,
+    ResponseError,
+    ResponseErrorMessage,
+    TextDocumentSyncKind,
+)
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.json_rpc import RPCMessage, RPCRequest
+from pygls.protocol.language_server import lsp_method
 
 from lsp.documents import Documents
 
 _log = logging.getLogger("sned.lsp")
+
+_work_done_token: ContextVar[ProgressToken | None] = ContextVar("work_done_token", default=None)
 
 
 class Protocol(LanguageServerProtocol):
@@ -29,6 +42,17 @@ class Protocol(LanguageServerProtocol):
             list(pygls_workspace.folders.values()),
             pygls_workspace.position_encoding,
         )
+
+    @property
+    def work_done_token(self) -> ProgressToken | None:
+        """The token that the command being executed came with; None if it came without."""
+        return _work_done_token.get()
+
+    @lsp_method(WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: ExecuteCommandParams) -> Generator[Any, Any, Any]:
+        """Executes a command; pygls gives it its arguments alone."""
+        _work_done_token.set(params.work_done_token)
+        return (yield from super().lsp_workspace__execute_command(params))
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """The message as lsprotocol's types; a request whose parameters do not fit is answered with an error."""
@@ -62,6 +86,11 @@ class Protocol(LanguageServerProtocol):
             callback(future)
 
         super()._execute_handler(msg_id, handler, ended, args, kwargs)
+        # pygls runs commands under another name than their request's, where its cancellation does not reach them.
+        request = callback.keywords.get("result_future") if isinstance(callback, partial) else None
+        command = self._request_futures.get(msg_id)
+        if request is not None and command is not None:
+            request.add_done_callback(lambda done: done.cancelled() and command.cancel())
 
     def _forget(self, msg_id: str | int, future: Future[Any]) -> None:
         if self._request_futures.get(msg_id) is future:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import uuid
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from lsprotocol import types
 from assistant.catalog import load_catalog
 from assistant.session import Session
 from assistant.store import Store
+from lsp.progress import Progress
 from lsp.server import SnedServer
 from lsp.status import State, Status
 
@@ -75,7 +75,7 @@ async def _agrees(server: SnedServer, question: str, action: str) -> bool:
 async def _run(server: SnedServer, state: State, title: str, arguments: Sequence[str]) -> bool:
     """Runs a command of ours, told as progress; every session chooses its model anew when it has succeeded."""
     server.status.report(Status(state, f"{title}."))
-    async with _Progress(server, title) as progress:
+    async with Progress(server, title) as progress:
         process = await asyncio.create_subprocess_exec(*_SNED, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         try:
             last_line = await _watched(process, progress)
@@ -95,7 +95,7 @@ async def _run(server: SnedServer, state: State, title: str, arguments: Sequence
     return process.returncode == 0 and not progress.cancelled
 
 
-async def _watched(process: Process, progress: "_Progress") -> str:
+async def _watched(process: Process, progress: Progress) -> str:
     """Reports what a process says until it ends or the user cancels; its last line comes back."""
     reading = asyncio.create_task(_reported(process, progress))
     either: list[asyncio.Future[Any]] = [reading, progress.cancellation]
@@ -106,7 +106,7 @@ async def _watched(process: Process, progress: "_Progress") -> str:
     return await reading
 
 
-async def _reported(process: Process, progress: "_Progress") -> str:
+async def _reported(process: Process, progress: Progress) -> str:
     assert process.stderr is not None
     assert process.stdout is not None
     answer = asyncio.create_task(process.stdout.read())  # nothing waits for a full pipe
@@ -117,38 +117,3 @@ async def _reported(process: Process, progress: "_Progress") -> str:
     await answer
     await process.wait()
     return last_line
-
-
-class _Progress:
-    """Work the client shows and can cancel, if it can; use it as a context manager."""
-
-    def __init__(self, server: SnedServer, title: str) -> None:
-        self._progress = server.work_done_progress
-        self._title = title
-        self._token = str(uuid.uuid4())
-        window = server.client_capabilities.window
-        self._shown = window is not None and bool(window.work_done_progress)
-        self.cancellation: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the user has cancelled the work."""
-        return self.cancellation.cancelled()
-
-    async def __aenter__(self) -> "_Progress":
-        if self._shown:
-            await self._progress.create_async(self._token)
-            self.cancellation = asyncio.wrap_future(self._progress.tokens[self._token])
-            begin = types.WorkDoneProgressBegin(self._title, cancellable=True)
-            self._progress.begin(self._token, begin)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._shown:
-            self._progress.tokens.pop(self._token, None)
-            self._progress.end(self._token, types.WorkDoneProgressEnd())
-
-    def report(self, message: str) -> None:
-        """Says what is being done."""
-        if self._shown:
-            self._progress.report(self._token, types.WorkDoneProgressReport(message=message))

@@ -10,6 +10,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from assistant.errors import SnedError
+from assistant.selection import select_model
 from assistant.session import Session, Sessions
 from assistant.settings import Settings
 from assistant.suggestion.suggester import SuggestionOptions
@@ -65,6 +66,12 @@ class SnedServer(LanguageServer):
         except SnedError as error:
             self.settings = settings.model_copy(update={"model": before.model})
             self.status.warn(f"The setting sned.model is not usable: {error}")
+        if settings.chat_model is not None and settings.chat_model != before.chat_model:
+            try:
+                select_model(self.machine, None, settings.chat_model)
+            except SnedError as error:
+                self.settings = self.settings.model_copy(update={"chat_model": before.chat_model})
+                self.status.warn(f"The setting sned.chatModel is not usable: {error}")
         self.sessions.use_options(SuggestionOptions(max_tokens=settings.max_tokens))
         if settings.memory is not None:
             self.sessions.models.budget = int(settings.memory * _GIGABYTE)

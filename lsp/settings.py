@@ -22,6 +22,9 @@ class EditorSettings(BaseModel):
     model: str | None = Field(
         default=None, description="a model of the store or a `.gguf` file, instead of the one chosen by language"
     )
+    chat_model: str | None = Field(
+        default=None, description="a model that explains, edits and answers, instead of the one that completes"
+    )
     lines: Lines = Field(default=Lines.AUTO, description="`one`, `many`, or `auto`: what the syntax calls for")
     max_tokens: int = Field(default=128, ge=1, le=2048, description="tokens of a suggestion, at most")
     debounce: int = Field(default=0, ge=0, le=2000, description="milliseconds without typing before the model is asked")

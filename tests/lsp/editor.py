@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +16,24 @@ from pytest_lsp.client import make_test_lsp_client
 SNED = [str(Path(sys.executable).with_name("sned")), "lsp"]
 
 
-def capabilities(*, inline: bool = True, configuration: bool = False, encodings: list[str] | None = None) -> Any:
-    """What an editor can do: ghost text or not, and the encodings it counts in."""
+def capabilities(
+    *,
+    inline: bool = True,
+    configuration: bool = False,
+    encodings: list[str] | None = None,
+    versions: bool = True,
+    annotations: bool = True,
+) -> Any:
+    """What an editor can do: ghost text or not, the encodings it counts in, and which edits it takes."""
+    edits = types.WorkspaceEditClientCapabilities(
+        document_changes=versions,
+        change_annotation_support=types.ChangeAnnotationsSupportOptions() if annotations else None,
+    )
     return types.ClientCapabilities(
         general=types.GeneralClientCapabilities(position_encodings=encodings),
         notebook_document=types.NotebookDocumentClientCapabilities(types.NotebookDocumentSyncClientCapabilities()),
         window=types.WindowClientCapabilities(work_done_progress=True),
-        workspace=types.WorkspaceClientCapabilities(configuration=configuration),
+        workspace=types.WorkspaceClientCapabilities(apply_edit=True, workspace_edit=edits, configuration=configuration),
         text_document=types.TextDocumentClientCapabilities(
             completion=types.CompletionClientCapabilities(),
             inline_completion=types.InlineCompletionClientCapabilities() if inline else None,
@@ -46,6 +58,10 @@ class Editor:
     offers: types.ServerCapabilities = field(init=False)
     questions: list[str] = field(default_factory=list)
     statuses: list[Any] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+    edits: list[types.WorkspaceEdit] = field(default_factory=list)
+    applies: bool = True
+    when_asked: Callable[[], None] = lambda: None
     versions: dict[str, int] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
@@ -57,9 +73,19 @@ class Editor:
 
         def choose(params: types.ShowMessageRequestParams) -> types.MessageActionItem | None:
             self.questions.append(params.message)
+            self.when_asked()
             return next((each for each in params.actions or () if each.title == self.chosen), None)
 
+        def hear(part: Any) -> None:
+            self.answers.append(part)
+
+        def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+            self.edits.append(params.edit)
+            return types.ApplyWorkspaceEditResult(applied=self.applies)
+
         self.client.feature("sned/status")(keep)
+        self.client.feature("sned/answer")(hear)
+        self.client.feature(types.WORKSPACE_APPLY_EDIT)(apply)
         self.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)(choose)
         if self.configuration is not None:
             self.client.set_configuration({"sned": self.configuration})
@@ -127,6 +153,11 @@ class Editor:
     async def command_result(self, command: str, *arguments: Any) -> Any:
         """What a command gives."""
         params = types.ExecuteCommandParams(command, list(arguments))
+        return await self.client.workspace_execute_command_async(params)
+
+    async def answer_to(self, command: str, *arguments: Any, token: str | None = None) -> Any:
+        """What a command gives that comes with a token for its progress."""
+        params = types.ExecuteCommandParams(command, list(arguments), token)
         return await self.client.workspace_execute_command_async(params)
 
     async def status(self, word: str, seconds: float = 60) -> Any:

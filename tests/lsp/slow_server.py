@@ -29,7 +29,9 @@ class SlowEngine:
     failed = 0
 
     def __init__(self, seconds: float, fault: str) -> None:
-        self.info = ModelInfo("slow", "slow", 1, 1, 4096)
+        self.info = ModelInfo(
+            "slow", "slow", 1, 1, 4096, chat_template="{{ messages[0].content }}{{ messages[1].content }}"
+        )
         self._seconds = seconds
         self._fault = fault
 
