@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from assistant.errors import SnedError
-from lsp import chatting, editing, provisioning
+from lsp import alternatives, chatting, editing, provisioning
 from lsp.server import SnedServer
 from lsp.status import State, Status
 
@@ -12,6 +12,7 @@ from lsp.status import State, Status
 def register(server: SnedServer) -> None:
     """Offers the commands."""
     server.command("sned.accept")(accept)
+    server.command("sned.next")(alternatives.next_suggestion)
     server.command("sned.explain")(chatting.explain_selection)
     server.command("sned.chat")(chatting.chat)
     server.command("sned.edit")(editing.edit)

@@ -40,6 +40,7 @@ By `workspace/executeCommand`:
 | command | arguments | what it does |
 | --- | --- | --- |
 | `sned.accept` | document, text | hears that a suggestion was inserted; each suggestion has it as its own command |
+| `sned.next` | document, position | gives another suggestion there than those shown |
 | `sned.explain` | document, range | explains what is selected, in Markdown |
 | `sned.chat` | document, range, question, earlier messages | answers a question about what is selected, in Markdown |
 | `sned.edit` | document, range, instruction | rewrites what is selected; gives whether it was applied |
@@ -48,6 +49,9 @@ By `workspace/executeCommand`:
 | `sned.status` | | gives what the server is doing, and the models that are open |
 | `sned.fetch` | | fetches the base model, with progress that can be cancelled |
 | `sned.build` | document | builds the sub-model for a document's folder and language, likewise |
+
+What `sned.next` gives is an `InlineCompletionList`, and what completion requests get at that place from then on: a
+client may ask anew instead of showing it by itself. It is null where the model has nothing else, which the status says.
 
 Answers come as they are written, in the notification `sned/answer`: `token`, `command`, `document` and `text`, what the
 answer goes on with. The token is that of the work-done progress, which cancels the answer: the `workDoneToken` that the

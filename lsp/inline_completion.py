@@ -5,7 +5,7 @@ from dataclasses import replace
 from lsprotocol import types
 
 from assistant.suggestion.parts import first_line, first_word
-from assistant.suggestion.types import Buffer, SuggestionRequest
+from assistant.suggestion.types import Buffer, Suggestion, SuggestionRequest
 from lsp.buffers import View
 from lsp.requests import answer_for
 from lsp.server import SnedServer
@@ -36,9 +36,15 @@ async def inline_completion(
     suggestion = await answer_for(server, view, request)
     if suggestion is None:
         return None
+    return types.InlineCompletionList(items(server, suggestion, where, params.text_document.uri, typed))
+
+
+def items(
+    server: SnedServer, suggestion: Suggestion, where: types.Range, uri: str, typed: str = ""
+) -> list[types.InlineCompletionItem]:
+    """A suggestion and its beginnings, each after the text `typed` that it replaces."""
     texts = beginnings(suggestion.text) if server.settings.alternatives else [suggestion.text]
-    items = [_item(typed + text, where, params.text_document.uri) for text in texts]
-    return types.InlineCompletionList(items)
+    return [_item(typed + text, where, uri) for text in texts]
 
 
 def beginnings(text: str) -> list[str]:

@@ -17,5 +17,6 @@ async def answer_for(server: SnedServer, view: View, request: SuggestionRequest)
     if not isinstance(answer, Suggestion) or now is None or now.buffer.version != view.buffer.version:
         return None
     server.shown += 1
+    server.latest.note(request, answer.text)
     session.look_ahead(request, answer)
     return answer

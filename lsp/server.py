@@ -15,6 +15,7 @@ from assistant.session import Session, Sessions
 from assistant.settings import Settings
 from assistant.suggestion.suggester import SuggestionOptions
 from lsp.buffers import View, folder_of, language_of, view_of
+from lsp.latest import LatestSuggestions
 from lsp.protocol import Protocol
 from lsp.settings import EditorSettings
 from lsp.status import State, Status, StatusReporter
@@ -44,6 +45,7 @@ class SnedServer(LanguageServer):
         self.sessions = Sessions(settings)
         self.status = StatusReporter(self)
         self.suggesting = Suggesting(self.status)
+        self.latest = LatestSuggestions()
         self.takes_snippets = False
         self.shown = 0
         self.accepted = 0

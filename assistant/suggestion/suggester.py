@@ -14,6 +14,7 @@ from assistant.engine.protocol import Engine, Usage
 from assistant.fim import FileName
 from assistant.finishing import Ending, Refusal
 from assistant.grammars import grammar_of
+from assistant.suggestion.alternatives import ALL_SHOWN, draws, is_new
 from assistant.suggestion.cache import SuggestionCache
 from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
 from assistant.window import WindowSize
@@ -74,24 +75,47 @@ class Suggester:
         Raises:
             EngineError: the model fails, or its context has no room for a prompt.
         """
+        if request.other_than:
+            return self._another(request, cancel)
         if (known := self.from_cache(request)) is not None:
             return known
+        answer = self._computed(request, self._completion_options(request), cancel)
+        return self._kept(request, answer) if isinstance(answer, Suggestion) else answer
+
+    def _another(self, request: SuggestionRequest, cancel: Cancellation) -> Suggestion | NoSuggestion:
+        """Draws suggestions until one is new; it is then what the cache knows of this place."""
+        options = self._completion_options(request)
+        for sampling in draws(len(request.other_than)):
+            drawn = replace(options, temperature=sampling.temperature, seed=sampling.seed)
+            answer = self._computed(request, drawn, cancel)
+            if cancel.is_set():
+                return NoSuggestion(Refusal.CANCELLED.value)
+            if isinstance(answer, Suggestion) and is_new(answer.text, request.other_than):
+                return self._kept(request, answer)
+        return NoSuggestion(ALL_SHOWN)
+
+    def _kept(self, request: SuggestionRequest, suggestion: Suggestion) -> Suggestion:
+        self._cache.put(_group(request), request.buffer.text, request.offset, suggestion.text)
+        return suggestion
+
+    def _computed(
+        self, request: SuggestionRequest, options: CompletionOptions, cancel: Cancellation
+    ) -> Suggestion | NoSuggestion:
         started = time.perf_counter()
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
-        completion = self._completer.complete(
-            request.before, request.after, self._completion_options(request), cancel, self._place(request)
-        )
+        completion = self._completer.complete(request.before, request.after, options, cancel, self._place(request))
         self._measure(completion.usage)
         if completion.ending is Ending.CANCELLED:
             return NoSuggestion(Refusal.CANCELLED.value)
         if completion.refusal is not None:
             return NoSuggestion(completion.refusal.value)
-        self._cache.put(_group(request), request.buffer.text, request.offset, completion.text)
         return Suggestion(completion.text, False, completion.usage, time.perf_counter() - started)
 
     def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
         """What is left of an earlier suggestion that was typed, deleted or accepted up to here, without the model."""
+        if request.other_than:
+            return None
         started = time.perf_counter()
         text = self._cache.find(_group(request), request.buffer.text, request.offset)
         return Suggestion(text, True, None, time.perf_counter() - started) if text is not None else None
@@ -104,7 +128,7 @@ class Suggester:
         """
         offset = request.offset + len(suggestion.text)
         text = request.before + suggestion.text + request.after
-        self.suggest(replace(request, buffer=replace(request.buffer, text=text), offset=offset), cancel)
+        self.suggest(replace(request, buffer=replace(request.buffer, text=text), offset=offset, other_than=()), cancel)
 
     def _completion_options(self, request: SuggestionRequest) -> CompletionOptions:
         options = self._options

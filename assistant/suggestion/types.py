@@ -35,12 +35,14 @@ class SuggestionRequest:
         offset: the cursor, in code points from the beginning of the text.
         automatic: asked for by typing, not by a key: then a weak suggestion is worse than none.
         lines: one line, many, or what the syntax around the cursor calls for.
+        other_than: suggestions that were shown here: something else is wanted.
     """
 
     buffer: Buffer
     offset: int
     automatic: bool = True
     lines: Lines = Lines.AUTO
+    other_than: tuple[str, ...] = ()
 
     @property
     def before(self) -> str:
