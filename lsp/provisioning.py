@@ -1,6 +1,7 @@
 """Fetching and building models from the editor: in a process of its own, with progress that the user can cancel."""
 
 import asyncio
+import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -16,12 +17,13 @@ from lsp.server import SnedServer
 from lsp.status import State, Status
 
 _SNED = (sys.executable, "-c", "import sys; from assistant.cli.app import main; sys.exit(main())")
+_MACHINE_READABLE = ("--json", "--progress", "json")
 _NOT_NOW = "Not now"
 
 
 async def fetch(server: SnedServer) -> bool:
     """Fetches the base model; whether it is here then comes back."""
-    return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", "--json"])
+    return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", *_MACHINE_READABLE])
 
 
 async def build(server: SnedServer, uri: str) -> bool:
@@ -31,7 +33,7 @@ async def build(server: SnedServer, uri: str) -> bool:
     if session is None or session.root is None or session.language is None:
         server.status.warn(f"{uri} is in no folder and language that a sub-model can be built for.")
         return False
-    arguments = ["build", str(session.root), "--language", session.language.value, "--json"]
+    arguments = ["build", str(session.root), "--language", session.language.value, *_MACHINE_READABLE]
     return await _run(server, State.BUILDING, f"Building the {session.language.label} sub-model", arguments)
 
 
@@ -78,7 +80,7 @@ async def _run(server: SnedServer, state: State, title: str, arguments: Sequence
     async with Progress(server, title) as progress:
         process = await asyncio.create_subprocess_exec(*_SNED, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         try:
-            last_line = await _watched(process, progress)
+            last_words = await _watched(process, progress)
         finally:
             if process.returncode is None:
                 process.terminate()  # what it fetched stays for the next time, what it built half is not seen
@@ -86,7 +88,7 @@ async def _run(server: SnedServer, state: State, title: str, arguments: Sequence
     if progress.cancelled:
         server.status.report(Status(State.READY, f"{title} was cancelled."))
     elif process.returncode:
-        server.status.warn(f"{title} failed: {last_line.removeprefix('sned: ')}")
+        server.status.warn(f"{title} failed: {last_words.removeprefix('sned: ')}")
         server.status.report(Status(State.READY, f"{title} failed."))
     else:
         server.status.report(Status(State.READY, f"{title} is done."))
@@ -96,7 +98,7 @@ async def _run(server: SnedServer, state: State, title: str, arguments: Sequence
 
 
 async def _watched(process: Process, progress: Progress) -> str:
-    """Reports what a process says until it ends or the user cancels; its last line comes back."""
+    """Reports what a process says until it ends or the user cancels; its last words besides progress come back."""
     reading = asyncio.create_task(_reported(process, progress))
     either: list[asyncio.Future[Any]] = [reading, progress.cancellation]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -110,10 +112,25 @@ async def _reported(process: Process, progress: Progress) -> str:
     assert process.stderr is not None
     assert process.stdout is not None
     answer = asyncio.create_task(process.stdout.read())  # nothing waits for a full pipe
-    last_line = ""
+    last_words = ""
     async for line in process.stderr:
-        last_line = line.decode(errors="replace").strip()
-        progress.report(last_line)
+        text = line.decode(errors="replace").strip()
+        if (told := _as_progress(text)) is not None:
+            progress.report(*told)
+        elif text:
+            last_words = text
+            progress.report(text)
     await answer
     await process.wait()
-    return last_line
+    return last_words
+
+
+def _as_progress(line: str) -> tuple[str, float | None] | None:
+    """The message and the fraction of a line of progress; None for any other line."""
+    if not line.startswith("{"):
+        return None
+    try:
+        told = json.loads(line)
+        return told["message"], told["fraction"]
+    except (ValueError, KeyError):
+        return None

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.cli.options import ProgressForm, ProgressOption
 from assistant.cli.output import print_json
 from assistant.recipe import Recipe
 
@@ -28,6 +29,7 @@ def build(
         list[Path] | None,
         typer.Option(help="A folder or archive of code to calibrate on, instead of what is found on this machine."),
     ] = None,
+    progress: ProgressOption = ProgressForm.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
 ) -> None:
     """Build the sub-model of a project's language from its base model."""
@@ -35,6 +37,7 @@ def build(
     from assistant.build import build as build_submodel
     from assistant.build_choices import base_to_build_from, language_to_build_for
     from assistant.cli.build_display import BuildDisplay
+    from assistant.cli.progress_lines import BuildLines
     from assistant.settings import load_settings
     from assistant.store import Store
 
@@ -50,7 +53,7 @@ def build(
         project=path,
         calibration=tuple(calibration or ()),
     )
-    with BuildDisplay() as display:
+    with BuildLines() if progress is ProgressForm.JSON else BuildDisplay() as display:
         built = build_submodel(request, store, display.advanced, display.waiting)
     manifest = built.entry.manifest
     if as_json:

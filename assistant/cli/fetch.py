@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assistant.cli.options import ProgressForm, ProgressOption
 from assistant.cli.output import print_json
 from assistant.errors import UsageError
 
@@ -32,10 +33,12 @@ def fetch(
         str | None,
         typer.Option("--sha256", metavar="HEX", help="What the file must have, if not what the catalog says."),
     ] = None,
+    progress: ProgressOption = ProgressForm.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
 ) -> None:
     """Fetch a base model into the store, verified; an interrupted fetch goes on where it was."""
     from assistant.catalog import load_catalog
+    from assistant.cli.progress_lines import TransferLines
     from assistant.cli.transfer_display import TransferDisplay
     from assistant.settings import load_settings
     from assistant.store import Store
@@ -49,7 +52,7 @@ def fetch(
     _refuse_unverifiable(model, digest, sources)
     store = Store(settings.home)
     here = store.base(model.name) is not None
-    with TransferDisplay(model.name) as display:
+    with TransferLines(model.name) if progress is ProgressForm.JSON else TransferDisplay(model.name) as display:
         from assistant.fetch.base_model import fetch_base
 
         entry = fetch_base(model, store, display, sources, digest)

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,21 @@ def _gpu_layers(text: str) -> str:
     return text
 
 
+class ProgressForm(StrEnum):
+    """How progress is told on standard error."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ProgressOption = Annotated[
+    ProgressForm,
+    typer.Option(
+        "--progress",
+        help="How progress is told on standard error: text for people, or for programs json, an object a line "
+        "with message and fraction (of the whole, from 0 to 1; null where that is not known).",
+    ),
+]
 ModelOption = Annotated[
     str | None,
     typer.Option(

@@ -116,6 +116,17 @@ def test_builds_what_the_manifest_says(machine: Machine) -> None:
             assert np.array_equal(tensor.data, base[name].data), f"{name} was touched"
 
 
+def test_progress_for_programs_is_a_json_object_a_line(machine: Machine) -> None:
+    done = machine.sned("build", "--base", TINY, *SMALL_SET, "--json", "--progress", "json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert "Pruning" in {line["message"] for line in lines}
+    fractions = [line["fraction"] for line in lines]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0, 1)
+    assert len(set(fractions)) > 2
+
+
 def test_the_same_inputs_give_the_same_bytes_and_are_not_built_twice(machine: Machine) -> None:
     first = machine.build()
     again = machine.sned("build", "--base", TINY, *SMALL_SET)

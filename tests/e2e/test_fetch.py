@@ -113,6 +113,22 @@ def test_fetching_says_where_from_and_a_second_time_that_it_is_here(machine: Mac
     assert server.requests == []
 
 
+def test_progress_for_programs_is_a_json_object_a_line(machine: Machine, server: ModelServer) -> None:
+    gone = f'{{kind = "http", url = "{server.url}/gone.gguf"}}'
+    machine.offers(gone, http_source(server))
+    done = machine.run("fetch", "tiny", "--json", "--progress", "json")
+    assert json.loads(done.stdout)["fetched"] is True
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all(line.keys() == {"message", "fraction"} for line in lines)
+    assert "gone.gguf" in lines[0]["message"]
+    assert lines[0]["fraction"] is None
+    assert any("could not deliver" in line["message"] for line in lines)
+    fractions = [line["fraction"] for line in lines if line["fraction"] is not None]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    assert len(fractions) > 3
+
+
 def test_sources_are_tried_in_order_and_failures_are_told(
     machine: Machine, server: ModelServer, tmp_path: Path
 ) -> None:

@@ -46,13 +46,25 @@ def kinds(editor: Editor) -> list[str]:
     return [report.kind for reports in editor.client.progress_reports.values() for report in reports]
 
 
+def percentages(editor: Editor) -> list[int]:
+    """The percentages of all progress reports so far."""
+    reports = [report for reports in editor.client.progress_reports.values() for report in reports]
+    return [
+        report.percentage
+        for report in reports
+        if isinstance(report, types.WorkDoneProgressReport) and report.percentage is not None
+    ]
+
+
 async def test_a_missing_base_model_is_fetched_when_the_user_agrees(home: dict[str, str], tmp_path: Path) -> None:
     async with Editor([tmp_path], {"offerModels": "ask"}, environment=home, chosen="Fetch it") as editor:
         uri = editor.open((tmp_path / "a.py").as_uri(), ADD)
         await editor.status("is done")
         assert "is not here yet" in editor.questions[0]
         assert (kinds(editor)[0], kinds(editor)[-1]) == ("begin", "end")
-        assert "report" in kinds(editor)
+        assert percentages(editor) == sorted(percentages(editor))
+        assert percentages(editor)[-1] == 100
+        assert len(set(percentages(editor))) > 10
         assert await editor.ask(uri, 1, 11)
 
 
@@ -63,7 +75,7 @@ async def test_a_build_is_offered_once_and_can_be_cancelled(home: dict[str, str]
         await editor.status("building")
         assert await editor.ask(uri, 1, 11)  # the base model serves meanwhile
         async with asyncio.timeout(60):
-            while "report" not in kinds(editor):
+            while not percentages(editor):
                 await asyncio.sleep(0.05)
         (token,) = editor.client.progress_reports
         editor.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
