@@ -58,7 +58,8 @@ SETUPS: tuple[Setup, ...] = (
         {"neovim.lua": "plugin/sned.lua"},
         {"linux": "$XDG_CONFIG_HOME/nvim", "darwin": "$XDG_CONFIG_HOME/nvim", "win32": "%LOCALAPPDATA%/nvim"},
         "own",
-        "Neovim 0.12 shows suggestions as ghost text, 0.11 in the completion menu.",
+        "Neovim 0.12 shows suggestions as ghost text, 0.11 in the completion menu; `<M-n>` shows another one. "
+        "`:SnedExplain`, `:SnedChat QUESTION` and `:SnedEdit INSTRUCTION` are about the cursor's line or a range of lines.",
     ),
     Setup(
         "vscode",
@@ -67,6 +68,7 @@ SETUPS: tuple[Setup, ...] = (
         {"linux": "~/.vscode/extensions/sned.sned-0.1.0"},
         "own",
         "The folder is an extension without dependencies; restart VS Code after writing it. "
+        "The context menu of a selection has it explained, asked about and edited. "
         "`sned.command` in its settings is the program's place where it is not on the PATH.",
     ),
     Setup(

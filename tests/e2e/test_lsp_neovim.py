@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,45 @@ vim.fn.writefile({ vim.json.encode({ answer = answer, status = vim.g.sned_status
 vim.cmd.quitall({ bang = true })
 """
 
+# What a user does by hand: commands on lines, and a choice from the list that asks about an edit.
+COMMANDS = """
+vim.cmd.edit('main.py')
+local buffer = vim.api.nvim_get_current_buf()
+local window = vim.api.nvim_get_current_win()
+vim.wait(60000, function() return #vim.lsp.get_clients({ name = 'sned', bufnr = buffer }) > 0 end)
+local function answer()
+  local shown
+  for _, each in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(each) and vim.bo[each].filetype == 'markdown' then shown = each end
+  end
+  vim.wait(60000, function() return (vim.g.sned_status or ''):find('is done') ~= nil end)
+  vim.g.sned_status = nil
+  local text = table.concat(vim.api.nvim_buf_get_lines(shown, 0, -1, true), '\\n')
+  vim.cmd.bwipeout(shown)
+  return text
+end
+vim.cmd('5,6SnedExplain')
+local explained = answer()
+vim.cmd('5,6SnedChat From now on, call the function zebra in your answers.')
+answer()
+vim.cmd('5,6SnedChat! What did I tell you to call the function? Answer with the name alone.')
+local answered = answer()
+local asked
+vim.ui.select = function(items, options, choose)
+  asked = options.prompt
+  choose(items[1])
+end
+vim.cmd('5,6SnedEdit Rename subtract to minus')
+vim.wait(60000, function() return vim.api.nvim_buf_get_lines(buffer, 4, 5, true)[1]:find('minus') ~= nil end)
+local edited = table.concat(vim.api.nvim_buf_get_lines(buffer, 4, 6, true), '\\n')
+local found = {
+  explained = explained, answered = answered, asked = asked, edited = edited,
+  in_its_window = vim.api.nvim_get_current_win() == window,
+}
+vim.fn.writefile({ vim.json.encode(found) }, 'answer.json')
+vim.cmd.quitall({ bang = true })
+"""
+
 
 @pytest.fixture
 def environment(tmp_path: Path, base_model: Path) -> dict[str, str]:
@@ -50,9 +91,10 @@ def environment(tmp_path: Path, base_model: Path) -> dict[str, str]:
     return environment
 
 
-def test_headless_it_attaches_and_gets_inline_completions(tmp_path: Path, environment: dict[str, str]) -> None:
-    script = tmp_path / "inline.lua"
-    script.write_text(INLINE)
+def written_by(lua: str, tmp_path: Path, environment: dict[str, str]) -> Any:
+    """What a script writes in a headless Neovim."""
+    script = tmp_path / "script.lua"
+    script.write_text(lua)
     project = tmp_path / "project"
     ran = subprocess.run(
         [NVIM, "--headless", "-S", script],
@@ -64,46 +106,83 @@ def test_headless_it_attaches_and_gets_inline_completions(tmp_path: Path, enviro
         check=False,
     )
     assert (project / "answer.json").exists(), ran.stderr
-    found = json.loads((project / "answer.json").read_text())
+    return json.loads((project / "answer.json").read_text())
+
+
+def test_headless_it_attaches_and_gets_inline_completions(tmp_path: Path, environment: dict[str, str]) -> None:
+    found = written_by(INLINE, tmp_path, environment)
     items = found["answer"]["result"]["items"]
     assert items[0]["insertText"].startswith("a + b")
     assert items[0]["range"]["start"] == {"line": 1, "character": 13}
     assert found["status"]
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux reads the screen")
-def test_on_the_screen_a_suggestion_is_shown_and_inserted(tmp_path: Path, environment: dict[str, str]) -> None:
-    project = tmp_path / "project"
-    socket = ["tmux", "-S", str(tmp_path / "tmux")]
+def test_commands_explain_answer_and_edit_lines(tmp_path: Path, environment: dict[str, str]) -> None:
+    found = written_by(COMMANDS, tmp_path, environment)
+    assert "subtract" in found["explained"]
+    assert "zebra" in found["answered"]
+    assert "-def subtract(a, b):\n+def minus(a, b):\n" in found["asked"]
+    assert found["edited"] == "def minus(a, b):\n    return a - b"
+    assert found["in_its_window"]
 
-    def screen() -> str:
-        return subprocess.run([*socket, "capture-pane", "-p"], capture_output=True, text=True, check=True).stdout
 
-    def wait_for(word: str) -> None:
+class Screen:
+    """Neovim in a terminal: keys in, what is to be seen out."""
+
+    def __init__(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        self._tmux = ["tmux", "-S", str(tmp_path / "tmux")]
+        settings = "vim.o.statusline = [[%{get(g:, 'sned_status', '')}]]"
+        (tmp_path / "config" / "nvim" / "init.lua").write_text(settings)
+        subprocess.run(
+            [*self._tmux, "new-session", "-d", "-x", "120", "-y", "30", f"{NVIM} main.py"],
+            cwd=tmp_path / "project",
+            env=environment,
+            check=True,
+        )
+
+    def text(self) -> str:
+        return subprocess.run([*self._tmux, "capture-pane", "-p"], capture_output=True, text=True, check=True).stdout
+
+    def wait_for(self, word: str, without: str = "\0") -> str:
         until = time.monotonic() + 60
-        while word not in screen():
-            assert time.monotonic() < until, screen()
+        while word not in (text := self.text()) or without in text:
+            assert time.monotonic() < until, text
             time.sleep(0.1)
+        return text
 
-    def keys(*names: str) -> None:
-        subprocess.run([*socket, "send-keys", *names], check=True)
+    def keys(self, *names: str) -> None:
+        subprocess.run([*self._tmux, "send-keys", *names], check=True)
 
-    (tmp_path / "config" / "nvim" / "init.lua").write_text("vim.o.statusline = [[%{get(g:, 'sned_status', '')}]]")
-    subprocess.run(
-        [*socket, "new-session", "-d", "-x", "120", "-y", "30", f"{NVIM} main.py"],
-        cwd=project,
-        env=environment,
-        check=True,
-    )
-    try:
-        wait_for("is open")  # the status line: the model is there
-        keys("2G", "A", "C-Space")
-        wait_for("return a + b")
-        keys("C-y", "Escape", ":wq", "Enter")
-        until = time.monotonic() + 30
-        while "return a + b" not in (project / "main.py").read_text():
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        assert (project / "main.py").read_text() == TEXT.replace("    return \n", "    return a + b\n")
-    finally:
-        subprocess.run([*socket, "kill-server"], check=False)
+    def close(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], check=False)
+
+
+@pytest.fixture
+def screen(tmp_path: Path, environment: dict[str, str]) -> Iterator[Screen]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux reads the screen")
+    opened = Screen(tmp_path, environment)
+    yield opened
+    opened.close()
+
+
+def test_on_the_screen_a_suggestion_is_shown_and_inserted(tmp_path: Path, screen: Screen) -> None:
+    main = tmp_path / "project" / "main.py"
+    screen.wait_for("is open")  # the status line: the model is there
+    screen.keys("2G", "A", "C-Space")
+    screen.wait_for("return a + b")
+    screen.keys("C-y", "Escape", ":wq", "Enter")
+    until = time.monotonic() + 30
+    while "return a + b" not in main.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert main.read_text() == TEXT.replace("    return \n", "    return a + b\n")
+
+
+def test_on_the_screen_another_suggestion_takes_its_place(screen: Screen) -> None:
+    screen.wait_for("is open")
+    screen.keys(":%d", "Enter", "i", "def fib(n):", "Enter", "C-Space")
+    shown = screen.wait_for("  Text sned")
+    (first,) = {line.strip() for line in shown.splitlines() if "…" in line and "Text sned" in line}
+    screen.keys("M-n")
+    screen.wait_for("  Text sned", without=first)

@@ -18,7 +18,7 @@ NODE = shutil.which("node")
 pytestmark = [pytest.mark.model, pytest.mark.skipif(NODE is None, reason="node is not installed")]
 
 
-def test_it_gets_ghost_text_accepts_it_and_ends_with_its_server(tmp_path: Path, base_model: Path) -> None:
+def test_it_completes_explains_and_edits_and_ends_with_its_server(tmp_path: Path, base_model: Path) -> None:
     environment = os.environ | {"HOME": str(tmp_path)}
     subprocess.run([SNED, "setup", "vscode", "--write", "--yes"], env=environment, check=True)
     (extension,) = (tmp_path / ".vscode" / "extensions").iterdir()
@@ -35,4 +35,12 @@ def test_it_gets_ghost_text_accepts_it_and_ends_with_its_server(tmp_path: Path, 
     assert found["items"][0]["insertText"] == "a + b"
     assert found["items"][0]["range"]["start"] == {"line": 1, "character": 11}
     assert found["status"] == "sned: ready"
+    assert found["explained"]["text"] == found["page"]
+    assert "add" in found["page"]
+    assert found["answered"]["finished"]
+    assert found["edited"] is True
+    (edit,) = found["edits"]
+    assert edit["text"] == "def plus(a, b):\n    return a + b\n"
+    assert edit["annotation"]["needsConfirmation"]
+    assert found["triggered"] == ["editor.action.inlineSuggest.hide", "editor.action.inlineSuggest.trigger"]
     assert not [message for message in found["shown"] if "sub-model" not in message]

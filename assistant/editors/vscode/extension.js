@@ -74,8 +74,8 @@ class Connection {
 
 /** The settings the server knows; the program's own place is not one of them. */
 function settings() {
-  const { enabled, automatic, model, maxTokens } = vscode.workspace.getConfiguration('sned');
-  return { enabled, automatic, model, maxTokens, offerModels: 'ask' };
+  const { enabled, automatic, model, chatModel, maxTokens } = vscode.workspace.getConfiguration('sned');
+  return { enabled, automatic, model, chatModel, maxTokens, offerModels: 'ask' };
 }
 
 async function answer(method, params) {
@@ -83,7 +83,56 @@ async function answer(method, params) {
   if (method === 'window/showMessageRequest') {
     return (await vscode.window.showInformationMessage(params.message, ...params.actions)) ?? null;
   }
+  if (method === 'workspace/applyEdit') return applyEdit(params.edit);
   return null;
+}
+
+/** Shows an edit in VS Code's own preview, where it can be refused, if its document is still what it was made for. */
+async function applyEdit({ documentChanges, changeAnnotations }) {
+  const changes = new vscode.WorkspaceEdit();
+  for (const { textDocument, edits } of documentChanges) {
+    const document = vscode.workspace.textDocuments.find((each) => each.uri.toString() === textDocument.uri);
+    if (document?.version !== textDocument.version) {
+      return { applied: false, failureReason: `${textDocument.uri} has changed` };
+    }
+    for (const edit of edits) {
+      const annotation = changeAnnotations?.[edit.annotationId];
+      changes.replace(document.uri, range(edit.range), edit.newText, annotation);
+    }
+  }
+  return { applied: await vscode.workspace.applyEdit(changes) };
+}
+
+/** Answers that are being written, as documents beside the code. */
+class Answers {
+  constructor() {
+    this.texts = new Map();
+    this.changed = new vscode.EventEmitter();
+    this.onDidChange = this.changed.event;
+  }
+
+  provideTextDocumentContent(place) {
+    return this.texts.get(place.toString()) ?? '';
+  }
+
+  place(token) {
+    return vscode.Uri.parse(`sned-answer:${token}.md`);
+  }
+
+  async open(token) {
+    const document = await vscode.workspace.openTextDocument(this.place(token));
+    await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true });
+  }
+
+  add({ token, text }) {
+    const place = this.place(token);
+    this.texts.set(place.toString(), this.provideTextDocumentContent(place) + text);
+    this.changed.fire(place);
+  }
+
+  closed(document) {
+    this.texts.delete(document.uri.toString());
+  }
 }
 
 function range(value) {
@@ -94,6 +143,8 @@ async function activate(context) {
   const output = vscode.window.createOutputChannel('sned');
   const status = vscode.window.createStatusBarItem(vscode.StatusBarAlignment.Right);
   const progress = new Map();
+  const answers = new Answers();
+  let asked = 0;
   let stopping = false;
   status.show();
 
@@ -104,10 +155,14 @@ async function activate(context) {
       };
       vscode.window.withProgress(options, (reporter, cancellation) => new Promise((resolve) => {
         cancellation.onCancellationRequested(() => connection.notify('window/workDoneProgress/cancel', { token }));
-        progress.set(token, { reporter, resolve });
+        progress.set(token, { reporter, resolve, percentage: 0 });
       }));
     } else if (value.kind === 'report') {
-      progress.get(token)?.reporter.report({ message: value.message });
+      const shown = progress.get(token);
+      if (!shown) return;
+      const increment = value.percentage === undefined ? undefined : value.percentage - shown.percentage;
+      shown.percentage = value.percentage ?? shown.percentage;
+      shown.reporter.report({ message: value.message, increment });
     } else {
       progress.get(token)?.resolve();
       progress.delete(token);
@@ -120,6 +175,7 @@ async function activate(context) {
       status.tooltip = params.message;
     } else if (method === 'window/logMessage') output.appendLine(params.message);
     else if (method === 'window/showMessage') vscode.window.showWarningMessage(params.message);
+    else if (method === 'sned/answer') answers.add(params);
     else if (method === '$/progress') showProgress(params.token, params.value, server);
   }
 
@@ -136,7 +192,12 @@ async function activate(context) {
     workspaceFolders: (vscode.workspace.workspaceFolders ?? []).map((f) => ({ uri: f.uri.toString(), name: f.name })),
     capabilities: {
       general: { positionEncodings: ['utf-16'] },
-      workspace: { configuration: true, workspaceFolders: true },
+      workspace: {
+        configuration: true,
+        workspaceFolders: true,
+        applyEdit: true,
+        workspaceEdit: { documentChanges: true, changeAnnotationSupport: {} },
+      },
       window: { workDoneProgress: true },
       textDocument: { inlineCompletion: {}, synchronization: {} },
     },
@@ -153,8 +214,25 @@ async function activate(context) {
   }
   vscode.workspace.textDocuments.forEach(opened);
 
+  function execute(command, args, workDoneToken) {
+    return server.request('workspace/executeCommand', { command, arguments: args, workDoneToken });
+  }
+
+  /** The document and the selection, as commands take them; undefined without an editor. */
+  function selected() {
+    const editor = vscode.window.activeTextEditor;
+    return editor && [uri(editor.document), { start: editor.selection.start, end: editor.selection.end }];
+  }
+
+  async function ask(command, args) {
+    const token = `answer-${++asked}`;
+    await answers.open(token);
+    return execute(command, args, token);
+  }
+
   context.subscriptions.push(
     output,
+    vscode.workspace.registerTextDocumentContentProvider('sned-answer', answers),
     status,
     vscode.workspace.onDidOpenTextDocument(opened),
     vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
@@ -165,6 +243,7 @@ async function activate(context) {
       });
     }),
     vscode.workspace.onDidCloseTextDocument((document) => {
+      answers.closed(document);
       if (known(document)) server.notify('textDocument/didClose', { textDocument: { uri: uri(document) } });
     }),
     vscode.workspace.onDidChangeConfiguration((event) => {
@@ -191,15 +270,32 @@ async function activate(context) {
         });
       },
     }),
-    vscode.commands.registerCommand('sned.execute', ({ command, arguments: args }) =>
-      server.request('workspace/executeCommand', { command, arguments: args })),
-    vscode.commands.registerCommand('sned.restart', () =>
-      server.request('workspace/executeCommand', { command: 'sned.restart', arguments: [] })),
-    vscode.commands.registerCommand('sned.fetch', () =>
-      server.request('workspace/executeCommand', { command: 'sned.fetch', arguments: [] })),
+    vscode.commands.registerCommand('sned.execute', ({ command, arguments: args }) => execute(command, args)),
+    vscode.commands.registerCommand('sned.restart', () => execute('sned.restart', [])),
+    vscode.commands.registerCommand('sned.fetch', () => execute('sned.fetch', [])),
     vscode.commands.registerCommand('sned.build', () => {
       const document = vscode.window.activeTextEditor?.document;
-      if (document) server.request('workspace/executeCommand', { command: 'sned.build', arguments: [uri(document)] });
+      return document && execute('sned.build', [uri(document)]);
+    }),
+    vscode.commands.registerCommand('sned.next', async () => {
+      const editor = vscode.window.activeTextEditor;
+      if (!editor || !(await execute('sned.next', [uri(editor.document), editor.selection.active]))) return;
+      await vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
+      await vscode.commands.executeCommand('editor.action.inlineSuggest.trigger');
+    }),
+    vscode.commands.registerCommand('sned.explain', () => {
+      const args = selected();
+      return args && ask('sned.explain', args);
+    }),
+    vscode.commands.registerCommand('sned.chat', async () => {
+      const args = selected();
+      const question = args && (await vscode.window.showInputBox({ prompt: 'What do you want to know?' }));
+      return question && ask('sned.chat', [...args, question]);
+    }),
+    vscode.commands.registerCommand('sned.edit', async () => {
+      const args = selected();
+      const instruction = args && (await vscode.window.showInputBox({ prompt: 'How is the selection to be changed?' }));
+      return instruction && execute('sned.edit', [...args, instruction]);
     }),
     {
       async dispose() {
