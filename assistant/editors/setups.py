@@ -59,7 +59,7 @@ SETUPS: tuple[Setup, ...] = (
         {"linux": "$XDG_CONFIG_HOME/nvim", "darwin": "$XDG_CONFIG_HOME/nvim", "win32": "%LOCALAPPDATA%/nvim"},
         "own",
         "Neovim 0.12 shows suggestions as ghost text, 0.11 in the completion menu; `<M-n>` shows another one. "
-        "`:SnedExplain`, `:SnedChat QUESTION` and `:SnedEdit INSTRUCTION` are about the cursor's line or a range of lines.",
+        "`:SnedExplain`, `:SnedChat QUESTION` and `:SnedEdit INSTRUCTION` are about the cursor's line, or a range.",
     ),
     Setup(
         "vscode",
