@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from assistant.catalog import FimTokens
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Engine, Generation, Sampling, Usage
+from assistant.engine.protocol import Engine, Prompt, Sampling, Usage
 from assistant.errors import EngineError
 from assistant.filters import Lines
 from assistant.fim import FileName, fim_prompt
@@ -109,7 +109,9 @@ class Completer:
         started = time.perf_counter()
         place = place or Place()
         around = Surroundings.read(before, after, place.grammar, options.lines)
-        generation = self._generate(before, after, options, cancel, place)
+        prompt = self.prompt(before, after, options, place)
+        sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
+        generation = self._engine.generate(prompt, sampling, cancel, sequence=place.sequence)
         with closing(generation):
             stream = Stream(cuts_for(around.lines, options.max_lines), around.site, options.max_seconds)
             stream.read(generation)
@@ -125,9 +127,12 @@ class Completer:
             first_text_seconds=None if first is None else first - started,
         )
 
-    def _generate(
-        self, before: str, after: str, options: CompletionOptions, cancel: Cancellation | None, place: Place
-    ) -> Generation:
+    def prompt(self, before: str, after: str, options: CompletionOptions, place: Place) -> Prompt:
+        """What the model is given to complete between the texts before and after the cursor.
+
+        Raises:
+            EngineError: the model's context has no room for it.
+        """
         engine = self._engine
         taken = sum(engine.count_tokens(chunk.text) + engine.count_tokens(chunk.path) for chunk in place.chunks)
         room = engine.info.context - options.max_tokens - _PROMPT_OVERHEAD - taken - 4 * len(place.chunks)
@@ -139,9 +144,7 @@ class Completer:
         size = options.window.within(room)
         seen_before = _unix(window_before(before, size, engine.count_tokens))
         seen_after = _unix(window_after(after, size, engine.count_tokens))
-        sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
-        prompt = fim_prompt(self._fim, seen_before, seen_after, place.chunks, place.file)
-        return engine.generate(prompt, sampling, cancel, sequence=place.sequence)
+        return fim_prompt(self._fim, seen_before, seen_after, place.chunks, place.file)
 
 
 def _is_dos(before: str, after: str) -> bool:

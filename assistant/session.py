@@ -74,9 +74,11 @@ class Session:
         opened = self._opened
         assert opened is not None, "a suggestion was asked for before the model was opened"
         self._models.used(opened.model)
-        return opened.model.scheduler.submit(
+        answer = opened.model.scheduler.submit(
             request.buffer.uri, lambda cancel: opened.suggester.suggest(request, cancel)
         )
+        answer.add_done_callback(lambda ended: self._prepare(opened, request, ended))
+        return answer
 
     def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
         """A suggestion known from earlier ones, without the model."""
@@ -93,6 +95,7 @@ class Session:
         """Stops computing for a document."""
         if (opened := self._opened) is not None and not opened.model.closed:
             opened.model.scheduler.cancel(uri)
+            opened.model.scheduler.cancel(_preparing(uri))
 
     def document_opened(self, buffer: Buffer) -> None:
         """Takes note of a document for the context of others."""
@@ -126,6 +129,14 @@ class Session:
         self._opener.shutdown(wait=True, cancel_futures=True)
         self._context.close()
 
+    def _prepare(self, opened: _Opened, request: SuggestionRequest, ended: Future[Suggestion | NoSuggestion]) -> None:
+        """Once a suggestion was computed and nothing else is to do, evaluates all of its place's prompt."""
+        if ended.cancelled() or ended.exception() is not None or opened.model.closed:
+            return
+        opened.model.scheduler.idle(
+            _preparing(request.buffer.uri), lambda cancel: opened.suggester.prepare(request, cancel)
+        )
+
     def _is_stale(self, opening: Future[_Opened]) -> bool:
         if not opening.done():
             return False
@@ -151,6 +162,11 @@ class Session:
         if self._opened is None:
             return len(text) // _CHARACTERS_PER_TOKEN
         return self._opened.model.engine.count_tokens(text)
+
+
+def _preparing(uri: str) -> str:
+    """The scheduler's key of a document's work ahead, which goes on beside its suggestions."""
+    return f"{uri} prepare"
 
 
 class Sessions:

@@ -66,6 +66,10 @@ class KVCache:
         """Frees what is not the context's."""
         self._evaluator.close()
 
+    def common(self, prompt: list[int]) -> int:
+        """How many tokens of `prompt`, but for its last, some sequence begins with."""
+        return max((sequence.common(prompt) for sequence in self._sequences.values()), default=0)
+
     def prefill(self, request: Prefill, cancel: Cancellation) -> Prefilled:
         """Has the named sequence hold the prompt and nothing else, evaluating what no sequence has.
 

@@ -141,6 +141,16 @@ class LlamaEngine:
         request = Request(Prefill(tokens, sequence, shift), constraint, Sampling(), cancel or Cancellation())
         return LlamaGeneration(self._model, request).prefill()
 
+    def uncached_tokens(self, prompt: Prompt) -> int:
+        """How many tokens of `prompt` would have to be evaluated now, at least 1: what no sequence begins with.
+
+        Raises:
+            EngineError: as `generate`.
+        """
+        tokens, _ = self._checked(prompt)
+        with self._model.in_use:
+            return len(tokens) - self._model.cache.common(tokens)
+
     def _checked(self, prompt: Prompt) -> tuple[list[int], Constraint]:
         self._check_open()
         tokens, wanted = self._encode(prompt)

@@ -197,6 +197,14 @@ class Engine(Protocol):
         """
         ...
 
+    def uncached_tokens(self, prompt: Prompt) -> int:
+        """How many tokens of `prompt` would have to be evaluated now, at least 1: what no sequence begins with.
+
+        Raises:
+            EngineError: as `generate`.
+        """
+        ...
+
     def save_cache(self, path: Path) -> int:
         """Saves what is cached of the most recent prompts for the next start; gives how many tokens that is.
 

@@ -10,7 +10,7 @@ from assistant.completion import Completer, CompletionOptions, Place
 from assistant.context.budget import context_budget
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Engine, Usage
+from assistant.engine.protocol import Engine, StopReason, Usage
 from assistant.fim import FileName
 from assistant.finishing import Ending, Refusal
 from assistant.grammars import grammar_of
@@ -29,17 +29,25 @@ class SuggestionOptions:
         max_lines: lines of a suggestion of many, at most.
         max_seconds: of decoding; what is whole then is suggested. A person has typed on long before that.
         window: how much of the text around the cursor the model sees.
+        patience: seconds that a prompt may take to evaluate before a suggestion that typing asks for. What takes longer
+            is evaluated when nothing else is to do, and a shorter prompt answers until then.
     """
 
     max_tokens: int = 128
     max_lines: int = 16
     max_seconds: float | None = 2.0
     window: WindowSize = field(default_factory=WindowSize)
+    patience: float = 1.0
 
 
 # Prompt tokens a second: of a laptop with two cores, until this machine's own are known, and how many tell them.
 _ASSUMED_RATE = 100.0
 _MEASURED_TOKENS = 64
+
+# Who asks for a suggestion by a key waits longer for a better one.
+_PATIENCE_WHEN_ASKED = 3.0
+# Evaluated beside the next request, they are not worth a job of their own.
+_FEW_TOKENS = 8
 
 
 class Context(Protocol):
@@ -55,7 +63,12 @@ class Context(Protocol):
 
 
 class Suggester:
-    """Suggests code with one model. `suggest` and `ahead` belong to the inference thread, `from_cache` to any."""
+    """Suggests code with one model. `from_cache` belongs to any thread, the other methods to the inference thread.
+
+    A place's whole prompt, with other files' chunks and all of the window, takes seconds to evaluate where the cursor
+    has just come to. The first suggestions there come from a small one, of the text next to the cursor, until `prepare`
+    has evaluated the whole.
+    """
 
     def __init__(
         self, engine: Engine, fim_tokens: FimTokens, context: Context, options: SuggestionOptions | None = None
@@ -104,7 +117,8 @@ class Suggester:
         started = time.perf_counter()
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
-        completion = self._completer.complete(request.before, request.after, options, cancel, self._place(request))
+        options, place = self._affordable(request, options, self._place(request))
+        completion = self._completer.complete(request.before, request.after, options, cancel, place)
         self._measure(completion.usage)
         if completion.ending is Ending.CANCELLED:
             return NoSuggestion(Refusal.CANCELLED.value)
@@ -129,6 +143,32 @@ class Suggester:
         offset = request.offset + len(suggestion.text)
         text = request.before + suggestion.text + request.after
         self.suggest(replace(request, buffer=replace(request.buffer, text=text), offset=offset, other_than=()), cancel)
+
+    def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
+        """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
+
+        Cancelled, it keeps what it has evaluated: the next call for the place goes on from there.
+
+        Raises:
+            EngineError: as `suggest`.
+        """
+        place = self._place(request)
+        prompt = self._completer.prompt(request.before, request.after, self._completion_options(request), place)
+        if self._engine.uncached_tokens(prompt) > _FEW_TOKENS:
+            self._measure(self._engine.prefill(prompt, cancel, sequence=place.sequence))
+
+    def _affordable(
+        self, request: SuggestionRequest, options: CompletionOptions, place: Place
+    ) -> tuple[CompletionOptions, Place]:
+        """The place as it is if its whole prompt is evaluated soon enough; else the text next to the cursor alone."""
+        patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
+        affordable = int(self._prefill_rate * patience)
+        prompt = self._completer.prompt(request.before, request.after, options, place)
+        if self._engine.uncached_tokens(prompt) <= affordable:
+            return options, place
+        # In a sequence of its own: what has been evaluated of the whole prompt stays.
+        near = replace(place, chunks=(), sequence=f"{place.sequence} near")
+        return replace(options, window=options.window.within(affordable)), near
 
     def _completion_options(self, request: SuggestionRequest) -> CompletionOptions:
         options = self._options
@@ -156,6 +196,8 @@ class Suggester:
 
     def _measure(self, usage: Usage) -> None:
         """Takes note of how fast this machine evaluates prompts, where it was enough to tell."""
+        if usage.stop_reason is StopReason.CANCELLED:
+            return  # how many tokens were evaluated in that time is not known
         if usage.prompt_tokens - usage.cached_tokens >= _MEASURED_TOKENS and usage.prefill_rate:
             self._prefill_rate = usage.prefill_rate
 

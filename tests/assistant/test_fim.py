@@ -44,6 +44,9 @@ class VocabularyOnly:
     ) -> Usage:
         raise AssertionError("nothing is evaluated in these tests")
 
+    def uncached_tokens(self, prompt: Prompt) -> int:
+        raise AssertionError("nothing is evaluated in these tests")
+
     def save_cache(self, path: Path) -> int:
         return 0
 

@@ -52,6 +52,9 @@ class SlowEngine:
     def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, **_: Any) -> None:
         return None
 
+    def uncached_tokens(self, prompt: Prompt) -> int:
+        return 1
+
     def close(self) -> None:
         return None
 

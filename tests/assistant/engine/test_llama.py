@@ -68,6 +68,17 @@ def test_only_new_tokens_are_evaluated(engine: LlamaEngine) -> None:
     assert 0 < usage.prompt_tokens - usage.cached_tokens <= 4
 
 
+def test_what_a_prompt_would_cost_is_what_it_costs(engine: LlamaEngine) -> None:
+    before, after = "def perimeter(width, height):\n    return 2 * (", "\n\n\nprint(perimeter(1, 2))\n"
+    told = engine.uncached_tokens(infill(before, after))
+    usage = engine.prefill(infill(before, after))
+    assert told == usage.prompt_tokens - usage.cached_tokens > 20
+    assert engine.uncached_tokens(infill(before, after)) == 1
+    told = engine.uncached_tokens(infill(before + "width + ", after))
+    usage = engine.prefill(infill(before + "width + ", after))
+    assert told == usage.prompt_tokens - usage.cached_tokens < 5
+
+
 def test_a_suffix_that_changes_keeps_only_what_is_before_it(engine: LlamaEngine) -> None:
     written(engine, infill("x = ", "\nprint(x)\n"))
     generation = engine.generate(infill("x = ", "\nreturn x\n"), GREEDY)

@@ -48,6 +48,9 @@ class NoModel:
     ) -> Usage:
         raise NotImplementedError
 
+    def uncached_tokens(self, prompt: Prompt) -> int:
+        raise NotImplementedError
+
     def save_cache(self, path: Path) -> int:
         return 0
 

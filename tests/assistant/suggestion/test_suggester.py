@@ -99,3 +99,23 @@ def test_dos_line_ends_are_those_of_the_document(suggester: Suggester) -> None:
     answer = suggested(suggester.suggest(request("x = 1\r\n\r\n\r\ndef double(number):", "\r\n"), Cancellation()))
     assert answer.text.startswith("\r\n    return")
     assert answer.text.count("\n") == answer.text.count("\r\n")
+
+
+def functions(count: int) -> str:
+    return "".join(f"def scaled_{n}(length):\n    return length * {n}\n\n\n" for n in range(count))
+
+
+def test_at_a_new_place_a_short_prompt_answers_until_the_whole_is_evaluated(engine: LlamaEngine) -> None:
+    options = SuggestionOptions(max_tokens=16, max_seconds=None, patience=0.25)
+    suggester = Suggester(engine, find_fim_tokens(engine), OneFile(), options)
+    before, after = functions(60) + "def area(width, height):\n    return ", "\n\n\n" + functions(20)
+    first = suggested(suggester.suggest(request(before, after), Cancellation()))
+    assert first.text == "width * height"
+    assert first.usage is not None
+    assert first.usage.prompt_tokens < 200
+
+    suggester.prepare(request(before, after), Cancellation())
+    second = suggested(suggester.suggest(request(before + "height", after), Cancellation()))
+    assert second.usage is not None
+    assert second.usage.prompt_tokens > 500
+    assert second.usage.prompt_tokens - second.usage.cached_tokens < 8
