@@ -56,9 +56,9 @@ local function answer()
 end
 vim.cmd('5,6SnedExplain')
 local explained = answer()
-vim.cmd('5,6SnedChat From now on, call the function zebra in your answers.')
+vim.cmd('5,6SnedChat My name is Zoe. Is this function right?')
 answer()
-vim.cmd('5,6SnedChat! What did I tell you to call the function? Answer with the name alone.')
+vim.cmd('5,6SnedChat! What is my name?')
 local answered = answer()
 local asked
 vim.ui.select = function(items, options, choose)
@@ -80,7 +80,11 @@ vim.cmd.quitall({ bang = true })
 @pytest.fixture
 def environment(tmp_path: Path, base_model: Path) -> dict[str, str]:
     """A home with sned set up for Neovim, and a project in the current folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "bases").symlink_to(base_model.parents[1])  # without sub-models: what is written differs with the model
     environment = os.environ | {
+        "SNED_HOME": str(home),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -120,7 +124,7 @@ def test_headless_it_attaches_and_gets_inline_completions(tmp_path: Path, enviro
 def test_commands_explain_answer_and_edit_lines(tmp_path: Path, environment: dict[str, str]) -> None:
     found = written_by(COMMANDS, tmp_path, environment)
     assert "subtract" in found["explained"]
-    assert "zebra" in found["answered"]
+    assert "Zoe" in found["answered"]
     assert "-def subtract(a, b):\n+def minus(a, b):\n" in found["asked"]
     assert found["edited"] == "def minus(a, b):\n    return a - b"
     assert found["in_its_window"]
