@@ -56,10 +56,17 @@ local function answer()
 end
 vim.cmd('5,6SnedExplain')
 local explained = answer()
-vim.cmd('5,6SnedChat My name is Zoe. Is this function right?')
-answer()
-vim.cmd('5,6SnedChat! What is my name?')
+vim.cmd('5,6SnedChat Is this function right?')
 local answered = answer()
+local client = vim.lsp.get_clients({ name = 'sned' })[1]
+local request, sent = client.request, nil
+client.request = function(self, method, params, ...)
+  sent = params
+  return request(self, method, params, ...)
+end
+vim.cmd('5,6SnedChat! Are you sure?')
+local again = answer()
+client.request = nil
 local asked
 vim.ui.select = function(items, options, choose)
   asked = options.prompt
@@ -69,7 +76,7 @@ vim.cmd('5,6SnedEdit Rename subtract to minus')
 vim.wait(60000, function() return vim.api.nvim_buf_get_lines(buffer, 4, 5, true)[1]:find('minus') ~= nil end)
 local edited = table.concat(vim.api.nvim_buf_get_lines(buffer, 4, 6, true), '\\n')
 local found = {
-  explained = explained, answered = answered, asked = asked, edited = edited,
+  explained = explained, answered = answered, again = again, earlier = sent.arguments[4], asked = asked, edited = edited,
   in_its_window = vim.api.nvim_get_current_win() == window,
 }
 vim.fn.writefile({ vim.json.encode(found) }, 'answer.json')
@@ -124,7 +131,11 @@ def test_headless_it_attaches_and_gets_inline_completions(tmp_path: Path, enviro
 def test_commands_explain_answer_and_edit_lines(tmp_path: Path, environment: dict[str, str]) -> None:
     found = written_by(COMMANDS, tmp_path, environment)
     assert "subtract" in found["explained"]
-    assert "Zoe" in found["answered"]
+    assert found["again"]
+    assert found["earlier"] == [
+        {"role": "user", "text": "Is this function right?"},
+        {"role": "assistant", "text": found["answered"]},
+    ]
     assert "-def subtract(a, b):\n+def minus(a, b):\n" in found["asked"]
     assert found["edited"] == "def minus(a, b):\n    return a - b"
     assert found["in_its_window"]
