@@ -59,6 +59,11 @@ class Session:
         """Whether suggestions can be computed without opening a model first."""
         return self._opened is not None and not self._opened.model.closed
 
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens the open model has evaluated since it was opened, for all sessions that share it; 0 without one."""
+        return self._opened.model.engine.evaluated_tokens if self._opened is not None else 0
+
     def open(self) -> Future[_Opened]:
         """Opens the model in the background, if it is not open; the future has the errors of choosing and loading."""
         with self._lock:

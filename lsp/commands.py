@@ -59,6 +59,7 @@ def status(server: SnedServer) -> dict[str, Any]:
                 "language": session.language.value if session.language is not None else None,
                 "model": session.selection.name if session.selection is not None else None,
                 "open": session.is_open,
+                "evaluatedTokens": session.evaluated_tokens,
             }
             for session in server.sessions.all()
         ],

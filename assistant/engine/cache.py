@@ -62,6 +62,11 @@ class KVCache:
         """The sequences there are, the least recently used first."""
         return tuple(self._sequences)
 
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens evaluated so far."""
+        return self._evaluator.evaluated_tokens
+
     def close(self) -> None:
         """Frees what is not the context's."""
         self._evaluator.close()

@@ -19,7 +19,11 @@ _SMALLEST_BATCH = 16
 
 
 class Evaluator:
-    """Evaluates tokens in a context, a batch at a time."""
+    """Evaluates tokens in a context, a batch at a time.
+
+    Attributes:
+        evaluated_tokens: how many so far.
+    """
 
     def __init__(self, context: Any, vocabulary_size: int, batch_size: int, make_room: Callable[[], bool]) -> None:
         """`make_room` frees some of the KV cache when it is full, or gives False if it cannot."""
@@ -30,6 +34,7 @@ class Evaluator:
         self._make_room = make_room
         self._is_cancelled = ctypes.cast(_native_string_test(), llama_cpp.ggml_abort_callback)
         self._listening_to: Cancellation | None = None
+        self.evaluated_tokens = 0
         self._positions_moved = False
 
     def close(self) -> None:
@@ -90,6 +95,7 @@ class Evaluator:
             self._listen(self._listening_to)
         sequence.settle(sequence.tokens + tokens)
         if status in (0, _ABORTED):
+            self.evaluated_tokens += len(tokens) if status == 0 else 0
             return bool(status == 0)
         if status == _NO_ROOM:
             raise EngineError("The KV cache has no room left; open the model with a larger context (SNED_CONTEXT).")

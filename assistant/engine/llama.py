@@ -98,6 +98,11 @@ class LlamaEngine:
         """The model that runs."""
         return self._info
 
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens evaluated since the model was opened: of prompts, of completions, and ahead of requests."""
+        return self._model.cache.evaluated_tokens
+
     def count_tokens(self, text: str) -> int:
         """Tokens that `text` takes in this model's vocabulary."""
         return len(self._model.vocabulary.tokenize(text))

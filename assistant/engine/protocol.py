@@ -153,6 +153,11 @@ class Engine(Protocol):
         """The model that runs."""
         ...
 
+    @property
+    def evaluated_tokens(self) -> int:
+        """Tokens evaluated since the model was opened: of prompts, of completions, and ahead of requests."""
+        ...
+
     def count_tokens(self, text: str) -> int:
         """Tokens that `text` takes in this model's vocabulary."""
         ...

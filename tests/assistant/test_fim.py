@@ -25,6 +25,10 @@ class VocabularyOnly:
     def has_token(self, special: str) -> bool:
         return special in self._specials
 
+    @property
+    def evaluated_tokens(self) -> int:
+        return 0
+
     def count_tokens(self, text: str) -> int:
         return len(text)
 

@@ -22,6 +22,7 @@ async def test_status_counts_what_was_shown_and_accepted(editor: Editor) -> None
     after = await editor.command_result("sned.status")
     assert (after["shown"], after["accepted"]) == (before["shown"] + 1, before["accepted"] + 1)
     assert any(session["open"] and session["language"] == "python" for session in after["sessions"])
+    assert all(session["evaluatedTokens"] > 0 for session in after["sessions"] if session["open"])
 
 
 async def test_after_a_restart_the_next_request_opens_the_model_again(editor: Editor) -> None:

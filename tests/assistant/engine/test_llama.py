@@ -70,9 +70,9 @@ def test_only_new_tokens_are_evaluated(engine: LlamaEngine) -> None:
 
 def test_what_a_prompt_would_cost_is_what_it_costs(engine: LlamaEngine) -> None:
     before, after = "def perimeter(width, height):\n    return 2 * (", "\n\n\nprint(perimeter(1, 2))\n"
-    told = engine.uncached_tokens(infill(before, after))
+    told, evaluated = engine.uncached_tokens(infill(before, after)), engine.evaluated_tokens
     usage = engine.prefill(infill(before, after))
-    assert told == usage.prompt_tokens - usage.cached_tokens > 20
+    assert told == usage.prompt_tokens - usage.cached_tokens == engine.evaluated_tokens - evaluated > 20
     assert engine.uncached_tokens(infill(before, after)) == 1
     told = engine.uncached_tokens(infill(before + "width + ", after))
     usage = engine.prefill(infill(before + "width + ", after))

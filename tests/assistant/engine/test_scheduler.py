@@ -26,6 +26,10 @@ class NoModel:
         self.info = ModelInfo("none", "none", 0, 0, 1)
         self.closed_in: threading.Thread | None = None
 
+    @property
+    def evaluated_tokens(self) -> int:
+        return 0
+
     def count_tokens(self, text: str) -> int:
         return len(text)
 
