@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 from assistant.chat.fitting import fit
+from assistant.chat.reading import Read, Reading, read_ahead
 from assistant.chat.template import ChatTemplate
 from assistant.chat.types import ChatOptions, Conversation, Reply
 from assistant.engine.cancellation import Cancellation
@@ -17,12 +19,15 @@ class Answer:
     cancellation.
     """
 
-    def __init__(self, generation: Generation, notice: str | None) -> None:
+    def __init__(self, generation: Generation, notice: str | None, read: Callable[[], Read] = Read) -> None:
         self.notice = notice
         self._generation = generation
+        self._read_ahead = read
+        self._read = Read()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._generation)
+        self._read = self._read_ahead()
+        yield from self._generation
 
     def close(self) -> None:
         """Stops writing; `usage` then tells what was done."""
@@ -31,19 +36,20 @@ class Answer:
     @property
     def usage(self) -> Usage:
         """What it cost so far; complete once iteration has ended."""
-        return self._generation.usage
+        return self._read.added_to(self._generation.usage)
 
 
 class Chat:
     """Has one model answer; a job of its inference thread."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Nothing is said yet.
+    def __init__(self, engine: Engine, hear_reading: Callable[[Reading], None] | None = None) -> None:
+        """Nothing is said yet; `hear_reading` is told how far a prompt is read that takes more than a moment.
 
         Raises:
             EngineError: the model has no chat template, or one that is not usable.
         """
         self._engine = engine
+        self._hear_reading = hear_reading
         self._template = ChatTemplate(engine.info, engine.has_token)
 
     def answer(
@@ -66,8 +72,15 @@ class Chat:
         max_tokens = min(options.max_tokens, context // 2)
         fitted = fit(conversation, context - max_tokens, self._engine.count_tokens)
         prompt = Prompt(self._template.render(fitted.messages))
-        sampling = Sampling(max_tokens=max_tokens, temperature=options.temperature, seed=options.seed)
-        return Answer(self._engine.generate(prompt, sampling, cancel, sequence=sequence), fitted.notice)
+        sampling = Sampling(max_tokens, options.temperature, options.top_k, options.top_p, options.min_p, options.seed)
+        cancel = cancel or Cancellation()
+        # What was forgotten has moved all that came after it, which the engine can use again where it is.
+        shift = fitted.forgotten > 0
+        generation = self._engine.generate(prompt, sampling, cancel, sequence=sequence, shift=shift)
+        if self._hear_reading is None or shift:  # read in steps, a moved stretch would be given up with the first
+            return Answer(generation, fitted.notice)
+        read = partial(read_ahead, self._engine, prompt, cancel, sequence, self._hear_reading)
+        return Answer(generation, fitted.notice, read)
 
     def reply(
         self,

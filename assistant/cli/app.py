@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from assistant.cli.build import build
+from assistant.cli.chat import chat
 from assistant.cli.complete import complete
 from assistant.cli.detect import detect
 from assistant.cli.doctor import doctor
@@ -64,6 +65,7 @@ app.add_typer(models, name="models")
 app.command()(fetch)
 app.command()(build)
 app.command()(complete)
+app.command()(chat)
 app.command()(doctor)
 app.command()(lsp)
 app.command()(setup)

@@ -1,0 +1,60 @@
+"""`sned chat`: talks with a model, in the terminal or for one answer on standard output."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ModelOption
+
+
+def chat(
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt", "-p", help="Answer this on standard output; what is piped in is given to the model with it."
+        ),
+    ] = None,
+    model: ModelOption = None,
+    project: Annotated[
+        Path, typer.Option(help="The project that is talked about.", show_default="the current folder")
+    ] = Path(),
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", "-a", metavar="FILE", help="A file to read; may be repeated.")
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Attach the project's git diff.")] = False,
+    system: Annotated[str | None, typer.Option(help="The system prompt: how the model is to answer.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of an answer, at most.")] = 1024,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token, always the same.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="For temperatures above 0.")] = 0,
+    gpu_layers: GpuLayersOption = None,
+    ignore_memory: IgnoreMemoryOption = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --prompt: answer as JSON, with tokens, speeds and times.")
+    ] = False,
+) -> None:
+    """Ask a model about the project's code, offline.
+
+    With --prompt the answer goes to standard output as it is written, and a summary to standard error.
+    """
+    from assistant.chat.types import ChatOptions
+    from assistant.cli.chat_answer import OneAnswer, answer_once
+    from assistant.errors import UsageError
+
+    if prompt is None:
+        raise UsageError("There is nothing to answer; give a question with --prompt.")
+    options = ChatOptions(max_tokens=max_tokens, temperature=temperature, seed=seed)
+    asked = OneAnswer(
+        prompt=prompt,
+        project=project,
+        model=model,
+        system=system,
+        files=tuple(attach or ()),
+        diff=diff,
+        piped=None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(),
+        options=options,
+        gpu_layers=gpu_layers,
+        check_memory=not ignore_memory,
+    )
+    answer_once(asked, as_json=as_json)
