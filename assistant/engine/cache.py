@@ -1,19 +1,21 @@
 """The KV cache of a model: a sequence for each document, within one budget of tokens."""
 
 import ctypes
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.engine.cache_file import SavedSequence, read_cache_file, write_cache_file
+from assistant.engine.cache_file import CacheKey, SavedSequence, read_cache_file, write_cache_file
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.evaluation import Evaluator
 from assistant.engine.native import llama_cpp
 from assistant.engine.sampling import Logits
 from assistant.engine.sequence import CachedSequence, common_length
 from assistant.engine.shifting import Block, moved_blocks, moving_order
+from assistant.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,21 @@ class Prefilled:
     sequence: CachedSequence
     cached: int
     logits: Logits | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What to save.
+
+    Attributes:
+        most_bytes: what the states may take together.
+        names: the sequences that may be saved; all when None.
+        seconds: after which it is given up.
+    """
+
+    most_bytes: int
+    names: Collection[str] | None = None
+    seconds: float = float("inf")
 
 
 class KVCache:
@@ -107,39 +124,43 @@ class KVCache:
         """Appends `tokens` to the sequence used last; see `Evaluator.evaluate`."""
         return self._evaluator.evaluate(sequence, tokens, cancel)
 
-    def save(self, path: Path, model: str, most_bytes: int) -> int:
-        """Saves the most recently used sequences that take no more bytes together; gives how many tokens they have.
+    def save(self, path: Path, key: CacheKey, what: Saving) -> int:
+        """Saves the most recently used sequences; gives how many tokens they have.
 
         Of one with shifted tokens, those before them are saved: no file holds what is not exact.
 
         Raises:
-            EngineError: the file cannot be written.
+            EngineError: the file cannot be written, or not in time.
         """
-        chosen: list[tuple[CachedSequence, SavedSequence]] = []
-        for name, sequence in reversed(self._sequences.items()):
-            with self._exact_part(sequence) as part:
-                size = llama_cpp.llama_state_seq_get_size(self._context, part.identity)
-                most_bytes -= size
-                if most_bytes < 0:
-                    break
-                if part.tokens:
-                    chosen.insert(0, (sequence, SavedSequence(name, part.tokens, size)))
-        saved = [entry for _, entry in chosen]
-        write_cache_file(path, model, saved, (self._state(sequence, entry.size) for sequence, entry in chosen))
-        return sum(len(entry.tokens) for entry in saved)
+        deadline = time.monotonic() + what.seconds
+        room, chosen = what.most_bytes, list[SavedSequence]()
+        for name in reversed(self._sequences):
+            if what.names is not None and name not in what.names:
+                continue
+            entry = self._entry(name, chosen)
+            room -= entry.size
+            if room < 0:
+                break
+            if entry.tokens:
+                chosen.append(entry)
+        write_cache_file(path, key, chosen, self._states(chosen, deadline))
+        return sum(len(entry.tokens) for entry in chosen)
 
-    def restore(self, path: Path, model: str, most_bytes: int) -> int:
-        """Adds what a file has to an empty cache; gives how many tokens that is.
+    def restore(self, path: Path, key: CacheKey, most_bytes: int) -> int:
+        """Adds what a file has, as what was used least recently; gives how many tokens that is.
+
+        Sequences that are there stay as they are, and those that find no room are left out.
 
         Raises:
             UnusableFile: the file cannot be used; the cache is then as it was.
         """
-        restored = 0
-        with read_cache_file(path, model, most_bytes) as saved:
+        restored: dict[str, CachedSequence] = {}
+        with read_cache_file(path, key, most_bytes) as saved:
             for entry, state in saved:
-                if self._unused and entry.name not in self._sequences and self._load(entry, state):
-                    restored += len(entry.tokens)
-        return restored
+                if entry.name not in self._sequences and (loaded := self._load(entry, state, restored)) is not None:
+                    restored[entry.name] = loaded
+        self._sequences = dict(reversed(restored.items())) | self._sequences
+        return sum(len(sequence.tokens) for sequence in restored.values())
 
     def _best_source(self, sequence: CachedSequence, request: Prefill) -> CachedSequence:
         """The sequence that has most of the prompt's beginning; the prompt's own where others have no more."""
@@ -198,33 +219,54 @@ class KVCache:
             )
             self._evaluator.positions_moved()
 
+    def _entry(self, name: str, before: list[SavedSequence]) -> SavedSequence:
+        """What is saved of a sequence: all of it, or what follows the longest beginning that one before it has."""
+        sequence = self._sequences[name]
+        tokens = sequence.tokens[: sequence.shifted_from]
+        shared, source = max(((common_length(each.tokens, tokens), each.name) for each in before), default=(0, ""))
+        start = max(0, min(shared, len(tokens) - 1))  # a state has at least a token
+        with self._exact_part(sequence, start) as part:
+            size = llama_cpp.llama_state_seq_get_size(self._context, part.identity)
+            if llama_cpp.llama_memory_seq_pos_min(self._memory, part.identity) == 0:
+                start = 0
+            return SavedSequence(name, part.tokens, size, source if start else "", start)
+
     @contextmanager
-    def _exact_part(self, sequence: CachedSequence) -> Iterator[CachedSequence]:
-        """The sequence's tokens before those that were shifted."""
+    def _exact_part(self, sequence: CachedSequence, start: int) -> Iterator[CachedSequence]:
+        """The sequence's tokens before those that were shifted; memory has those from `start` on, if it can be cut."""
         try:
             self._parked.copy(sequence, min(len(sequence.tokens), sequence.shifted_from))
+            if start:
+                llama_cpp.llama_memory_seq_rm(self._memory, self._parked.identity, 0, start)
             yield self._parked
         finally:
             self._parked.clear()
 
-    def _state(self, sequence: CachedSequence, size: int) -> memoryview:
-        state = (ctypes.c_uint8 * size)()
-        with self._exact_part(sequence) as part:
-            llama_cpp.llama_state_seq_get_data(self._context, state, size, part.identity)
-        return memoryview(state).cast("B")
+    def _states(self, entries: list[SavedSequence], deadline: float) -> Iterator[memoryview]:
+        for entry in entries:
+            if time.monotonic() > deadline:
+                raise EngineError("The cache was not saved: that took too long.")
+            state = (ctypes.c_uint8 * entry.size)()
+            with self._exact_part(self._sequences[entry.name], entry.shared) as part:
+                llama_cpp.llama_state_seq_get_data(self._context, state, entry.size, part.identity)
+            yield memoryview(state).cast("B")
 
-    def _load(self, entry: SavedSequence, state: bytes) -> bool:
-        """Makes a sequence of a saved one, as the most recently used; False when there is no room for it."""
-        sequence = self._use(entry.name)
+    def _load(self, entry: SavedSequence, state: bytes, before: dict[str, CachedSequence]) -> CachedSequence | None:
+        """Makes a sequence of a saved one; None when there is no room for it, or what it shares is not there."""
+        source = before.get(entry.source)
+        if not self._unused or (entry.shared and (source is None or source.common(entry.tokens) < entry.shared)):
+            return None
+        sequence = CachedSequence(self._memory, self._unused.pop())
         data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         read = llama_cpp.llama_state_seq_set_data(self._context, data, len(state), sequence.identity)
+        if source is not None and entry.shared:
+            llama_cpp.llama_memory_seq_cp(self._memory, source.identity, sequence.identity, 0, entry.shared)
         sequence.settle(entry.tokens)
         if read == len(state) and len(sequence.tokens) == len(entry.tokens):
-            return True
-        del self._sequences[entry.name]
+            return sequence
         sequence.clear()
         self._unused.append(sequence.identity)
-        return False
+        return None
 
     def _use(self, name: str) -> CachedSequence:
         """The named sequence, new if need be, as the most recently used."""

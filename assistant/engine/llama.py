@@ -5,13 +5,14 @@ stop during prefill, nor FIM prompts of our own order.
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from assistant.engine.cache import KVCache, Prefill
-from assistant.engine.cache_file import UnusableFile, fingerprint
+from assistant.engine.cache import KVCache, Prefill, Saving
+from assistant.engine.cache_file import CacheKey, UnusableFile, fingerprint
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
 from assistant.engine.healing import Constraint, heal
@@ -168,30 +169,39 @@ class LlamaEngine:
             )
         return tokens, Constraint(wanted, self._model.vocabulary)
 
-    def save_cache(self, path: Path) -> int:
-        """Saves what is cached of the most recent documents, at most 128 MiB, and gives how many tokens that is.
+    def save_cache(
+        self,
+        path: Path,
+        *,
+        context: str = "",
+        sequences: Collection[str] | None = None,
+        seconds: float = float("inf"),
+    ) -> int:
+        """Saves what is cached of the most recent of `sequences`, at most 128 MiB; gives how many tokens that is.
 
         The file holds those documents' text, as tokens; only its owner may read it.
 
         Raises:
-            EngineError: the file cannot be written, or the engine is closed.
+            EngineError: the file cannot be written, or not within so many `seconds`, or the engine is closed.
         """
         with self._model.in_use:
             self._check_open()
-            return self._model.cache.save(path, self._fingerprint, _SAVED_BYTES)
+            what = Saving(_SAVED_BYTES, sequences, seconds)
+            return self._model.cache.save(path, CacheKey(self._fingerprint, context), what)
 
-    def restore_cache(self, path: Path) -> int:
-        """Takes over what `save_cache` wrote for this model, and gives how many tokens that is.
+    def restore_cache(self, path: Path, *, context: str = "") -> int:
+        """Takes over what `save_cache` wrote for this model and `context`, and gives how many tokens that is.
 
-        A file that is missing, damaged or another model's is left alone, which the log tells.
+        A file that is missing, damaged or for another model or context is left alone, which the log tells.
 
         Raises:
             EngineError: the engine is closed.
         """
         with self._model.in_use:
             self._check_open()
+            key = CacheKey(self._fingerprint, context)
             try:
-                return self._model.cache.restore(path, self._fingerprint, _SAVED_BYTES + _FILE_OVERHEAD)
+                return self._model.cache.restore(path, key, _SAVED_BYTES + _FILE_OVERHEAD)
             except UnusableFile as reason:
                 _log.info("not restoring the cache of %s from %s: %s", self._info.name, path, reason)
                 return 0

@@ -1,6 +1,6 @@
 """What the program asks of a model, whoever runs it: editor, chat and HTTP server depend on this alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -210,16 +210,29 @@ class Engine(Protocol):
         """
         ...
 
-    def save_cache(self, path: Path) -> int:
+    def save_cache(
+        self,
+        path: Path,
+        *,
+        context: str = "",
+        sequences: Collection[str] | None = None,
+        seconds: float = float("inf"),
+    ) -> int:
         """Saves what is cached of the most recent prompts for the next start; gives how many tokens that is.
 
+        Of all sequences, or of those named. `context` says what else has to be the same at the next start for the file
+        to be of use, such as a digest.
+
         Raises:
-            EngineError: the file cannot be written.
+            EngineError: the file cannot be written, or not within so many `seconds`.
         """
         ...
 
-    def restore_cache(self, path: Path) -> int:
-        """Takes over what `save_cache` wrote for the same model; gives how many tokens that is, 0 when unusable."""
+    def restore_cache(self, path: Path, *, context: str = "") -> int:
+        """Takes over what `save_cache` wrote for the same model and `context`, besides what is cached.
+
+        It gives how many tokens that is: 0 when the file cannot be used.
+        """
         ...
 
     def close(self) -> None:

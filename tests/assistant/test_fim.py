@@ -1,5 +1,6 @@
 """FIM tokens and prompts."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,17 @@ class VocabularyOnly:
     def uncached_tokens(self, prompt: Prompt) -> int:
         raise AssertionError("nothing is evaluated in these tests")
 
-    def save_cache(self, path: Path) -> int:
+    def save_cache(
+        self,
+        path: Path,
+        *,
+        context: str = "",
+        sequences: Collection[str] | None = None,
+        seconds: float = float("inf"),
+    ) -> int:
         return 0
 
-    def restore_cache(self, path: Path) -> int:
+    def restore_cache(self, path: Path, *, context: str = "") -> int:
         return 0
 
     def close(self) -> None:

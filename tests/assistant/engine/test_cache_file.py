@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assistant.engine.cache_file import SavedSequence, fingerprint, read_cache_file, write_cache_file
+from assistant.engine.cache import Saving
+from assistant.engine.cache_file import CacheKey, SavedSequence, fingerprint, read_cache_file, write_cache_file
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.errors import EngineError
 from tests.assistant.engine.test_cache import cached, generated, logits
 from tests.prune.tiny_models import write_tiny_model
 
+KEY = CacheKey("m")
 FIRST, SECOND = "import os\nprint(os.name)\n" * 4, "def f(x):\n\treturn x\n" * 5
 
 
@@ -77,12 +79,65 @@ def test_the_most_recent_documents_fit_the_bound(tiny: LlamaEngine, tmp_path: Pa
     for name in "abcd":
         generated(tiny, f"{name} = 1\n" * 10, name)
     path = tmp_path / "cache"
-    whole = tiny._model.cache.save(path, "m", 1 << 20)
+    whole = tiny._model.cache.save(path, KEY, Saving(1 << 20))
     bound = path.stat().st_size // 2
-    assert 0 < tiny._model.cache.save(path, "m", bound) < whole
+    assert 0 < tiny._model.cache.save(path, KEY, Saving(bound)) < whole
     assert path.stat().st_size <= bound + 2000
-    with read_cache_file(path, "m", 1 << 20) as found:
-        assert [sequence.name for sequence, _ in found][-1] == "d"
+    with read_cache_file(path, KEY, 1 << 20) as found:
+        assert [sequence.name for sequence, _ in found] == ["d", "c"]
+
+
+def test_of_the_named_documents_alone(tiny: LlamaEngine, restarted: LlamaEngine, tmp_path: Path) -> None:
+    for name in "abcd":
+        generated(tiny, f"{name} = 1\n" * 10, name)
+    tiny.save_cache(tmp_path / "cache", sequences={"b", "d", "gone"})
+    restarted.restore_cache(tmp_path / "cache")
+    assert restarted._model.cache.names == ("b", "d")
+
+
+def test_what_documents_begin_with_is_saved_once(tiny: LlamaEngine, restarted: LlamaEngine, tmp_path: Path) -> None:
+    chunks = "def chunk():\n    pass\n" * 6
+    prompts = {name: f"{chunks}{name} = {name}\n" for name in ("first", "second", "third")}
+    generated(tiny, prompts["first"], "first")
+    tiny.save_cache(tmp_path / "one")
+    for name, prompt in prompts.items():
+        generated(tiny, prompt, name)
+    tokens = tiny.save_cache(tmp_path / "three")
+    assert tokens >= 3 * len(chunks)
+    assert (tmp_path / "three").stat().st_size < (tmp_path / "one").stat().st_size * 1.8
+    assert restarted.restore_cache(tmp_path / "three") == tokens
+    for name, prompt in prompts.items():
+        assert cached(restarted, prompt + "x", name) == cached(tiny, prompt + "x", name) > len(chunks)
+        np.testing.assert_allclose(logits(restarted, prompt + "x", name), logits(tiny, prompt + "x", name), atol=0.02)
+
+
+def test_what_is_cached_stays_and_counts_as_used_later(
+    saved: Path, restarted: LlamaEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    generated(restarted, "second of this run\n", "second")
+    assert restarted.restore_cache(saved) > 0
+    assert restarted._model.cache.names == ("first", "second")
+    assert cached(restarted, "second of this run\n", "second") == len("second of this run\n") - 1
+
+
+def test_another_context_is_left_alone(
+    tiny: LlamaEngine, restarted: LlamaEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sned.engine")
+    generated(tiny, FIRST, "first")
+    tiny.save_cache(tmp_path / "cache", context="one")
+    assert restarted.restore_cache(tmp_path / "cache", context="other") == 0
+    assert "another context" in caplog.text
+    assert restarted.restore_cache(tmp_path / "cache", context="one") > 0
+
+
+def test_saving_that_takes_too_long_is_given_up(saved: Path, tiny: LlamaEngine) -> None:
+    before = saved.read_bytes()
+    generated(tiny, "something new\n" * 4, "first")
+    with pytest.raises(EngineError, match="too long"):
+        tiny.save_cache(saved, seconds=-1)
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["cache"]
 
 
 def test_a_damaged_file_is_left_alone(saved: Path, restarted: LlamaEngine, caplog: pytest.LogCaptureFixture) -> None:
@@ -125,7 +180,7 @@ def test_missing_and_foreign_files_are_left_alone(
 def test_states_that_are_none_are_refused_by_llama_cpp(restarted: LlamaEngine, tmp_path: Path, state: bytes) -> None:
     path = tmp_path / "cache"
     entry = SavedSequence("a", [1, 2, 3], len(state))
-    write_cache_file(path, restarted._fingerprint, [entry], iter([memoryview(state)]))
+    write_cache_file(path, CacheKey(restarted._fingerprint), [entry], iter([memoryview(state)]))
     assert restarted.restore_cache(path) == 0
     assert generated(restarted, "abc", "a")[1].cached_tokens == 0
 
@@ -147,14 +202,14 @@ def test_a_folder_that_cannot_be_written_is_named(tiny: LlamaEngine, tmp_path: P
 
 def test_a_failure_in_the_midst_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "cache"
-    write_cache_file(path, "m", [SavedSequence("a", [1], 3)], iter([memoryview(b"abc")]))
+    write_cache_file(path, KEY, [SavedSequence("a", [1], 3)], iter([memoryview(b"abc")]))
 
     def fail() -> memoryview:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(EngineError, match="No space left"):
-        write_cache_file(path, "m", [SavedSequence("a", [2], 3)], (fail() for _ in range(1)))
-    with read_cache_file(path, "m", 10_000) as found:
+        write_cache_file(path, KEY, [SavedSequence("a", [2], 3)], (fail() for _ in range(1)))
+    with read_cache_file(path, KEY, 10_000) as found:
         assert list(found) == [(SavedSequence("a", [1], 3), b"abc")]
     assert [each.name for each in tmp_path.iterdir()] == ["cache"]
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ALL_COMPLETED, CancelledError, Future, wait
 from pathlib import Path
 
@@ -55,10 +55,17 @@ class NoModel:
     def uncached_tokens(self, prompt: Prompt) -> int:
         raise NotImplementedError
 
-    def save_cache(self, path: Path) -> int:
+    def save_cache(
+        self,
+        path: Path,
+        *,
+        context: str = "",
+        sequences: Collection[str] | None = None,
+        seconds: float = float("inf"),
+    ) -> int:
         return 0
 
-    def restore_cache(self, path: Path) -> int:
+    def restore_cache(self, path: Path, *, context: str = "") -> int:
         return 0
 
     def close(self) -> None:
