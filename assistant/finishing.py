@@ -38,6 +38,7 @@ class Ending(StrEnum):
     BLANK_LINE = "blank-line"
     DEDENT = "dedent"
     REPETITION = "repetition"
+    LOOP = "loop"
     LINE_LIMIT = "line-limit"
     TOKEN_LIMIT = "token-limit"  # noqa: S105
     TIME_LIMIT = "time-limit"
@@ -61,12 +62,13 @@ class Refusal(StrEnum):
 _REFUSALS = {
     Ending.SUFFIX: Refusal.REPEATS_AFTER,
     Ending.REPETITION: Refusal.REPEATS_ABOVE,
+    Ending.LOOP: Refusal.REPEATS_ABOVE,
     Ending.DEDENT: Refusal.OUTSIDE,
     Ending.CANCELLED: Refusal.CANCELLED,
 }
 
 # Inside a line wherever they come.
-_LIMITS = {Ending.TOKEN_LIMIT, Ending.TIME_LIMIT, Ending.CONTEXT_FULL}
+_INSIDE_LINES = {Ending.LOOP, Ending.TOKEN_LIMIT, Ending.TIME_LIMIT, Ending.CONTEXT_FULL}
 
 # Fewer characters are typed faster than they are read and accepted.
 _LEAST_CHARACTERS = 3
@@ -131,7 +133,9 @@ def finish(text: str, around: Surroundings, ending: Ending, *, automatic: bool) 
     for refusal, trim in _trims(around, ending):
         text = trim(text)
         if not text.strip():
-            return Finished("", refusal)
+            return Finished("", Refusal.REPEATS_ABOVE if ending is Ending.LOOP else refusal)
+    if ending is Ending.LOOP and _too_little(text):
+        return Finished("", Refusal.REPEATS_ABOVE)
     if automatic and _too_little(text):
         return Finished("", Refusal.TOO_LITTLE)
     return Finished(text)
@@ -147,7 +151,7 @@ def _trims(around: Surroundings, ending: Ending) -> list[tuple[Refusal, Callable
         (Refusal.REPEATS_AFTER, lambda text: trim_unbalanced(text, site)),
         (Refusal.NOTHING, lambda text: trim_white_space(text, site)),
     ]
-    if ending in _LIMITS:
+    if ending in _INSIDE_LINES:
         trims.insert(0, (Refusal.NOTHING, lambda text: trim_partial_line(text, site)))
     if grammar is not None and around.inside is Inside.CODE:
         truncate = (Refusal.BROKEN, lambda text: truncate_syntax(text, around.before, around.after, grammar))

@@ -1,4 +1,4 @@
-"""Where a generation begins to repeat itself or what stands above it: the way small models fail most."""
+"""Where a generation begins to repeat itself or what stands before it: the way small models fail most."""
 
 import re
 from collections.abc import Callable
@@ -10,6 +10,21 @@ _SAME_LINE = 3
 _ALIKE_LINES = 6
 
 _NUMBERS = re.compile(r"\d+")
+
+# Within a line: units up to so many characters, of which more than one or two have to be the model's own.
+_LONGEST_UNIT = 64
+_LEAST_WRITTEN = 3
+# Words are seldom meant eight times in a row. Tables are: sixteen values a line, as in a dump of bytes.
+_SAME_WORDS = 8
+_SAME_VALUES = 17
+# Rulers, padding and drawings are of any length, but end where lines do.
+_LINE_LENGTH = 120
+_SAME_ANYTHING = 4
+_REACH = _LONGEST_UNIT * _SAME_ANYTHING
+
+_WORD = re.compile(r"[^\W\d_]{2}")
+# Numbers in any base and with any suffix, bytes, constants.
+_VALUE = re.compile(r"(?i:\b\d[\w.]*|\\x[0-9a-f]{2}|\b(?:[0-9a-f]{2})+\b|\b(?:none|null|nil|nan|true|false)\b)")
 
 
 def cut_repetition(text: str, site: Site) -> str:
@@ -31,6 +46,43 @@ def cut_repetition(text: str, site: Site) -> str:
         if begin is not None:
             return text[: starts[numbers[begin - len(above)]]]
     return text
+
+
+def cut_loop(text: str, site: Site) -> str:
+    """Up to where the last, unfinished line began to go round in circles, `1, 1, 1, ...`, if it does so at its end.
+
+    The cursor's line counts with what stands on it already. The cost does not grow with the length of either.
+    """
+    start = text.rfind("\n") + 1
+    written = len(text) - start
+    end = text[max(start, len(text) - _REACH) :]
+    if start == 0 and len(end) < _REACH:
+        end = site.line_head[len(end) - _REACH :] + end
+    for length in range(1, min(_LONGEST_UNIT, written // _LEAST_WRITTEN) + 1):
+        unit = end[-length:]
+        if end.endswith(unit * _SAME_ANYTHING) and end.endswith(unit * _times_in_a_loop(unit)):
+            return text[: len(text) - _looped(text[start:], length)]
+    return text
+
+
+def _times_in_a_loop(unit: str) -> int:
+    """How many times in a row `unit` has to stand to be a loop."""
+    times = max(_SAME_ANYTHING, _LINE_LENGTH // len(unit) + 1)
+    repeats = unit in (unit + unit)[1:-1]
+    if len(unit) == 1 or repeats or not any(map(str.isalnum, unit)):
+        return times
+    # A unit may begin inside a word or value: looked at is one with its neighbours.
+    blanked = _VALUE.sub(lambda value: "0" * len(value.group()), unit * 3)
+    has_words = _WORD.search(blanked[len(unit) : 2 * len(unit) + 1])
+    return min(times, _SAME_WORDS if has_words else _SAME_VALUES)
+
+
+def _looped(line: str, length: int) -> int:
+    """How many characters at the end of `line` are those that stand `length` characters after them, or the last."""
+    count = length
+    while count < len(line) and line[-count - 1] == line[-count - 1 + length]:
+        count += 1
+    return count
 
 
 def _repeated_from(lines: list[str], end: int, first: int) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from assistant.engine.protocol import Generation, StopReason
 from assistant.filters import Cut, Site
 from assistant.finishing import Ending
+from assistant.repetition import cut_loop
 
 _ENDINGS = {
     StopReason.END_TOKEN: Ending.END_TOKEN,
@@ -41,6 +42,8 @@ class Stream:
             self.text += piece
             if "\n" in piece and self._cut(self.text[: self.text.rfind("\n") + 1]):
                 return
+            if self._cut_loop():
+                return
             if self._max_seconds is not None and time.perf_counter() - self.first_piece_at >= self._max_seconds:
                 self._end(Ending.TIME_LIMIT)
                 return
@@ -59,6 +62,14 @@ class Stream:
         if len(kept) == len(lines):
             return False
         self.text, self.ending = kept, ending
+        return True
+
+    def _cut_loop(self) -> bool:
+        """Cuts a loop off the unfinished line, where nothing else would end it before the time is over."""
+        kept = cut_loop(self.text, self._site)
+        if len(kept) == len(self.text):
+            return False
+        self.text, self.ending = kept, Ending.LOOP
         return True
 
     def _least(self, lines: str) -> tuple[str, Ending]:

@@ -119,3 +119,18 @@ def test_what_was_written_in_time_is_kept_by_the_line(completer: Completer) -> N
     assert short.ending is Ending.TIME_LIMIT
     assert whole.text.startswith(short.text)
     assert short.usage.completion_tokens < whole.usage.completion_tokens
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("def area(radius):\n    return 3.14 * radius\n\nsqzssqzssqzssqzssqzs", "\n"),
+        ("values = [1, 1, 1, 1, ", "\n"),
+        ("x = not not not not ", "\n"),
+    ],
+)
+def test_a_loop_within_a_line_ends_it_and_is_not_offered(completer: Completer, before: str, after: str) -> None:
+    completion = completer.complete(before, after, CompletionOptions(), place=Place(Grammar.PYTHON))
+    assert (completion.text, completion.refusal) == ("", Refusal.REPEATS_ABOVE)
+    assert completion.ending is Ending.LOOP
+    assert completion.usage.completion_tokens < 64

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.filters import Site
-from assistant.repetition import cut_repetition
+from assistant.repetition import cut_loop, cut_repetition
 
 NOWHERE = Site("", "", "")
 
@@ -48,3 +48,84 @@ def test_what_is_left_is_a_beginning_that_does_not_repeat(lines: list[str], abov
     kept = cut_repetition(text, site)
     assert text.startswith(kept)
     assert cut_repetition(kept, site) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("sqzs" * 8, ""),
+        ("x = " + "foo." * 9 + "fo", "x = "),
+        ("x = [" + "1, " * 17, "x = ["),
+        ('print("' + "ha " * 8, 'print("'),
+        ("first = 1\n    second = " + "third or " * 8, "first = 1\n    second ="),
+        ("promise" + ".then((value) => value + 1)" * 5, "promise"),
+        ("x = " + "(" * 121, "x = "),
+        ("x = '" + "a" * 121, "x = '"),
+        ("# " + "\N{CJK UNIFIED IDEOGRAPH-54C8}\N{CJK UNIFIED IDEOGRAPH-5475}" * 8, "# "),
+    ],
+)
+def test_a_line_that_goes_round_in_circles_is_cut_before_the_circles(text: str, kept: str) -> None:
+    assert cut_loop(text, NOWHERE) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqzs" * 7,
+        "# " + "-" * 118,
+        "=" * 100,
+        " " * 119 + "# far to the right",
+        "+-----" * 16,
+        "| --- " * 12,
+        "x = '" + "AAAA" * 16,
+        "x = '" + "0" * 64,
+        "row = [" + "0, " * 16,
+        "{" + "0x00, " * 16,
+        "00000010  " + "ff " * 16,
+        "b'" + "\\xff" * 16,
+        "'" + "%02x" * 16,
+        "[" + "[0, 0], " * 14,
+        "{" + "false, " * 16,
+        "(" + "None, " * 16,
+        "'" + "\\n" * 16,
+        "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, ",
+        "a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, ",
+        "sqzs" * 20 + "\n",
+        "sqzs" * 20 + "]",
+        "",
+    ],
+)
+def test_tables_rulers_and_bytes_are_no_loops(text: str) -> None:
+    assert cut_loop(text, NOWHERE) == text
+
+
+def test_a_loop_counts_what_stands_before_the_cursor_once_the_model_goes_on_with_it() -> None:
+    garbage = Site("sqzs" * 10, "", "")
+    assert cut_loop("sqzs" * 2, garbage) == "sqzs" * 2
+    assert cut_loop("sqzs" * 3, garbage) == ""
+    assert cut_loop("x\n" + "sqzs" * 3, garbage) == "x\n" + "sqzs" * 3
+
+
+words = st.text("abcxyz(). ,=_", min_size=1, max_size=40)
+
+
+@given(words, words.filter(lambda unit: any(map(str.isalpha, unit))), st.integers(0, 200))
+def test_every_loop_is_found_whatever_its_unit_and_wherever_it_is_broken_off(
+    begin: str, unit: str, broken_off: int
+) -> None:
+    text = begin + unit * 130
+    text = text[: len(text) - broken_off % len(unit)]
+    kept = cut_loop(text, NOWHERE)
+    assert len(kept) <= len(begin)
+    assert text.startswith(kept)
+
+
+@given(st.text("ab0, -\n", max_size=200), st.text("ab0, -", max_size=40))
+def test_only_what_repeats_at_the_end_of_the_line_is_cut(text: str, head: str) -> None:
+    kept = cut_loop(text, Site(head, "", ""))
+    assert text.startswith(kept)
+    if kept != text:
+        line = text[text.rfind("\n") + 1 :]
+        looped = (line if "\n" in text else head + line)[-16:]
+        assert any(looped[length:] == looped[:-length] for length in range(1, len(looped)))
+        assert len(kept) >= len(text) - len(line)
