@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from assistant.errors import CatalogError, UsageError
 from assistant.manifest import MODEL_NAME
+from assistant.validation import readable
 
 _PART_NUMBER = re.compile(r"\{n(?::0([1-9]))?\}")
 
@@ -243,9 +244,9 @@ def _parse(text: str, place: str) -> _CatalogFile:
         return _CatalogFile.model_validate(table)
     except ValidationError as error:
         first = error.errors()[0]
-        field = _field_name(first["loc"], table)
+        field, reason = _field_name(first["loc"], table), readable(first["msg"])
         raise CatalogError(
-            f"The catalog {place} has a bad field {field}: {first['msg']}; correct it and run the command again."
+            f"The catalog {place} has a bad field {field}: {reason}; correct it and run the command again."
         ) from error
 
 

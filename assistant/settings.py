@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from assistant.errors import UsageError
+from assistant.validation import readable
 
 
 def settings_file() -> Path:
@@ -40,6 +41,9 @@ class Settings(BaseSettings):
         default="auto", description="layers to offload when llama.cpp has a GPU backend"
     )
     context: int = Field(default=4096, ge=256, description="tokens of context the engine is opened with")
+    save_cache: bool = Field(
+        default=True, description="whether what is evaluated of a project is kept, as a file, for the next start"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -65,7 +69,7 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"The setting {field!r} is not usable: {first['msg']} (got {first.get('input')!r}); "
+            f"The setting {field!r} is not usable: {readable(first['msg'])} (got {first.get('input')!r}); "
             f"change SNED_{field.upper()} or {settings_file()}."
         ) from error
     except ValueError as error:  # a TOML syntax error

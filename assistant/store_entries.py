@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.manifest import BaseManifest, Manifest, SubModelManifest
+from assistant.validation import readable
 
 MODEL_FILE = "model.gguf"
 MANIFEST_FILE = "manifest.json"
@@ -117,7 +118,7 @@ def _read_manifest(directory: Path) -> BaseManifest | SubModelManifest | str:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        return f"its manifest is not valid ({field + ': ' if field else ''}{first['msg']})"
+        return f"its manifest is not valid ({field + ': ' if field else ''}{readable(first['msg'])})"
 
 
 def _fault(entry: Entry, kind: Kind) -> str | None:

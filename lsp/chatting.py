@@ -9,6 +9,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from assistant.chat.requests import Excerpt, ask, explain
 from assistant.chat.types import ChatOptions, Message, Reply, Role
 from assistant.engine.protocol import StopReason
+from assistant.validation import readable
 from lsp.answering import Question, answer
 from lsp.buffers import View, folder_of
 from lsp.server import SnedServer
@@ -79,7 +80,7 @@ def _earlier(given: tuple[Any, ...]) -> tuple[Message, ...]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise JsonRpcInvalidParams.of(
-            f"the earlier messages are not usable: {place}: {first['msg']} (got {first['input']!r})"
+            f"the earlier messages are not usable: {place}: {readable(first['msg'])} (got {first['input']!r})"
         ) from error
     roles = [message.role for message in messages]
     if roles != [Role.USER, Role.ASSISTANT] * (len(roles) // 2):

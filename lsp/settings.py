@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from assistant.filters import Lines
+from assistant.validation import readable
 
 
 class EditorSettings(BaseModel):
@@ -47,7 +48,7 @@ def merged(current: EditorSettings, sent: Mapping[str, Any]) -> tuple[EditorSett
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
-            problems.append(_problem(name, first["msg"], fields.pop(name), before))
+            problems.append(_problem(name, readable(first["msg"]), fields.pop(name), before))
 
 
 def _problem(name: str, reason: str, value: Any, before: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from assistant.cli.lsp import lsp
 from assistant.cli.models import models
 from assistant.cli.setup import setup
 from assistant.cli.status import status
+from assistant.validation import readable
 from prune.errors import SnedError
 
 _INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
@@ -106,6 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except Exception as error:
         if (show := getattr(error, "show", None)) is not None:  # the parser's own usage errors
+            if isinstance(error, typer.BadParameter):
+                error.message = readable(error.message)
             show()
             return int(getattr(error, "exit_code", 2))
         message = _message(error)

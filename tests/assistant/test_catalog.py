@@ -120,7 +120,7 @@ def test_a_default_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 def test_only_the_hub_may_deliver_what_has_no_digest(tmp_path: Path) -> None:
     without = re.sub(r"sha256 = .*\n", "", OWN)
-    with pytest.raises(CatalogError, match="without sha256 only huggingface sources are allowed"):
+    with pytest.raises(CatalogError, match=r"\(of mine\): without sha256 only huggingface sources are allowed;"):
         load_catalog(own_catalog(tmp_path, without))
     hub = without.replace(
         'kind = "file", path = "/somewhere/mine.gguf"', 'kind = "huggingface", repo = "a/b", file = "c"'
