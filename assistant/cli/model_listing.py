@@ -32,6 +32,8 @@ def listing(store: "Store", catalog: "Catalog") -> dict[str, Any]:
 def model_facts(entry: "BaseEntry | SubModelEntry | None", known: "CatalogModel | None") -> dict[str, Any]:
     """All that manifest and catalog say of a model, as JSON has it."""
     facts: dict[str, Any] = {"kind": "base", "fetched": entry is not None}
+    if entry is not None and entry.kind == "submodels":
+        facts = {"kind": entry.manifest.kind, "built_here": True}
     if known is not None:
         facts |= known.model_dump(mode="json", exclude_none=True)
     if entry is not None:
@@ -82,7 +84,7 @@ def print_facts(facts: dict[str, Any], *, tensors: bool) -> None:
     for name, value in _lines(facts):
         table.add_row(name, value)
     console.print(table)
-    if not facts["fetched"]:
+    if not facts.get("fetched", True):
         console.print(f"\nIt is not in the store; sned fetch {facts['name']} gets it.")
     if tensors:
         each = _table("tensor", "sparsity")

@@ -96,11 +96,16 @@ def test_a_submodel_is_shown_with_its_measured_sparsity(home: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "mean 0.5000, from 0.4996 to 0.5004, in 2 tensors" in shown.stdout
     assert "attn_q" not in shown.stdout
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["kind", "sub-model"] in lines
+    assert ["built_here", "yes"] in lines
+    assert "fetched" not in shown.stdout
     rows = [line.split() for line in sned(home, "models", "show", "feedbeef", "--tensors").stdout.splitlines()]
     assert ["blk.0.attn_q.weight", "0.5004"] in rows
     answer = json.loads(sned(home, "models", "show", SUBMODEL, "--json").stdout)
     assert answer["sparsity"]["blk.0.ffn_up.weight"] == 0.4996
     assert answer["language"] == "python"
+    assert "fetched" not in answer
 
 
 def test_a_model_that_is_not_fetched_is_shown_from_the_catalog(home: Path) -> None:
