@@ -1,5 +1,6 @@
 """Chat templates of several families, of models that mean harm, and texts that spell special tokens."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -90,6 +91,25 @@ def test_a_system_message_goes_into_the_first_one_where_there_is_no_such_role() 
 def test_templates_that_fail_or_do_harm_are_refused(template: str) -> None:
     with pytest.raises(EngineError, match="chat template of tested is not usable"):
         rendered(template, USER)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(99) }}",
+        "{% set n = 10 ** (10 ** 10) %}",
+        "{% set text = 'x' * 10 ** 10 %}",
+        "{% set text = 'x' | center(10 ** 10) %}",
+        "{% set space = namespace(x='x') %}{% for a in range(99) %}{% set space.x = space.x + space.x %}{% endfor %}",
+        "{{ " + "(" * 5000,
+    ],
+)
+def test_a_template_that_takes_time_or_memory_without_end_is_stopped(harm: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(EngineError, match="chat template of tested is not usable"):
+        rendered(harm + "{{ messages[0].content }}", USER)
+    assert time.perf_counter() - started < 15
 
 
 def test_a_template_that_does_not_parse_is_refused() -> None:
