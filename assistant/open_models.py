@@ -2,7 +2,8 @@
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -27,6 +28,7 @@ class OpenModel:
         scheduler: its one inference thread, which frees the engine when it is closed.
         memory: bytes it takes, by its file's header.
         closed: whether it has been closed since.
+        before_closing: what its users want done in its thread before it is freed.
     """
 
     selection: Selection
@@ -34,11 +36,16 @@ class OpenModel:
     scheduler: Scheduler
     memory: int
     closed: bool = False
+    before_closing: list[Callable[[], None]] = field(default_factory=list)
 
     def close(self) -> None:
-        """Stops what it computes and frees it."""
+        """Stops what it computes, does what is to be done before, and frees it."""
         self.closed = True
-        self.scheduler.close()
+        self.scheduler.close(self._last)
+
+    def _last(self) -> None:
+        for each in self.before_closing:
+            each()
 
 
 class OpenModels:

@@ -1,5 +1,6 @@
 """Suggestions for one language in one folder: its model, opened when first needed, and what is known of its files."""
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,13 +9,17 @@ from pathlib import Path
 from threading import Lock
 
 from assistant.context.builder import ContextBuilder
+from assistant.errors import EngineError
 from assistant.fim import find_fim_tokens
 from assistant.languages import Language
 from assistant.open_models import OpenModel, OpenModels
 from assistant.selection import Selection, select_model
 from assistant.settings import Settings
-from assistant.suggestion.suggester import Suggester, SuggestionOptions
+from assistant.suggestion.suggester import Pace, Suggester, SuggestionOptions
 from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+from assistant.warm_cache import Project, WarmCaches, WarmState
+
+_log = logging.getLogger("sned.session")
 
 # A model that could not be opened is not tried again at every keystroke.
 _RETRY_SECONDS = 5.0
@@ -24,24 +29,34 @@ _CHARACTERS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A model with the suggester on it."""
+    """A model with the suggester on it, and the pace that it works at."""
 
     model: OpenModel
     suggester: Suggester
+    pace: Pace
 
 
 class Session:
     """Suggestions for one language in one folder. Methods return at once, and may be called from any thread."""
 
     def __init__(
-        self, root: Path | None, language: Language | None, choose: Callable[[], Selection], models: OpenModels
+        self,
+        root: Path | None,
+        language: Language | None,
+        choose: Callable[[], Selection],
+        models: OpenModels,
+        caches: WarmCaches | None = None,
     ) -> None:
-        """A session whose model `choose` gives; nothing is opened yet. `root` is the folder that gives context."""
+        """A session whose model `choose` gives; nothing is opened yet. `root` is the folder that gives context.
+
+        What is evaluated of its documents' prompts is kept in `caches` from one run to the next.
+        """
         self.root = root
         self.language = language
         self._options = SuggestionOptions()
         self._choose = choose
         self._models = models
+        self._caches = caches
         self._context = ContextBuilder(root, self._count_tokens)
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="sned-open")
         self._opening: Future[_Opened] | None = None
@@ -120,7 +135,7 @@ class Session:
         if options != self._options:
             self._options = options
             if (opened := self._opened) is not None:
-                self._opened = self._with_suggester(opened.model)
+                self._opened = self._with_suggester(opened.model, opened.pace)
 
     def restart(self) -> None:
         """Closes the model, which others may share; the next request opens it again, or the one that is then chosen."""
@@ -153,15 +168,43 @@ class Session:
         try:
             selection = self._choose()
             model = self._models.get(selection)
-            self._opened = self._with_suggester(model)
+            self._opened = opened = self._with_suggester(model, Pace())
         except Exception:
             self._failed_at = time.monotonic()
             raise
-        return self._opened
+        if self._caches is not None:
+            # In the model's thread, in front of the first suggestion.
+            restored = model.scheduler.submit(f"restore {id(self)}", lambda _cancel: self._restore(opened))
+            restored.add_done_callback(_log_failure)
+        return opened
 
-    def _with_suggester(self, model: OpenModel) -> _Opened:
+    def _with_suggester(self, model: OpenModel, pace: Pace) -> _Opened:
         fim = find_fim_tokens(model.engine, model.selection.fim)
-        return _Opened(model, Suggester(model.engine, fim, self._context, self._options))
+        return _Opened(model, Suggester(model.engine, fim, self._context, self._options, pace), pace)
+
+    def _restore(self, opened: _Opened) -> None:
+        """Goes on from what an earlier run has saved, and has this one's saved when the model is closed."""
+        assert self._caches is not None
+        model, pace = opened.model, opened.pace
+        project = Project(model.selection.path, self.root, self.language)
+        state = self._caches.restore(project, model.engine)
+        if state is not None:
+            pace.prefill_rate, pace.context_budget = state.prefill_rate, state.context_budget
+            self._context.restore(state.context)
+        before = model.engine.evaluated_tokens
+        model.before_closing.append(lambda: self._save(project, opened, before))
+
+    def _save(self, project: Project, opened: _Opened, evaluated_before: int) -> None:
+        assert self._caches is not None
+        engine, pace = opened.model.engine, opened.pace
+        try:
+            if engine.evaluated_tokens == evaluated_before:
+                self._caches.keep(project)
+            else:
+                state = WarmState(pace.prefill_rate, pace.context_budget, self._context.saved())
+                self._caches.save(project, engine, state)
+        except EngineError as error:
+            _log.warning("%s", error)
 
     def _count_tokens(self, text: str) -> int:
         if self._opened is None:
@@ -172,6 +215,11 @@ class Session:
 def _preparing(uri: str) -> str:
     """The scheduler's key of a document's work ahead, which goes on beside its suggestions."""
     return f"{uri} prepare"
+
+
+def _log_failure(ended: Future[None]) -> None:
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        _log.error("the cache could not be restored", exc_info=error)
 
 
 class Sessions:
@@ -190,7 +238,11 @@ class Sessions:
         key = (folder, language)
         if key not in self._sessions:
             session = Session(
-                folder, language, lambda: select_model(self._settings, language, self._model_name), self.models
+                folder,
+                language,
+                lambda: select_model(self._settings, language, self._model_name),
+                self.models,
+                WarmCaches(self._settings.home) if self._settings.save_cache else None,
             )
             session.use_options(self._options)
             self._sessions[key] = session

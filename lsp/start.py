@@ -1,5 +1,8 @@
 """How the server begins and ends, and what it offers to which client."""
 
+import asyncio
+import os
+import signal
 from typing import BinaryIO
 
 from lsprotocol import types
@@ -8,11 +11,17 @@ from assistant.settings import Settings
 from lsp import commands, completion, configuration, documents_sync, inline_completion
 from lsp.server import SnedServer
 
+# What an editor's last request may wait for at most; then saving goes on until the server is killed or has saved.
+_SECONDS_TO_CLOSE = 1.5
+# A terminal that is closed tells the server and the editor in it alike.
+_ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
+
 
 def create_server(settings: Settings) -> SnedServer:
     """A server that is ready to be started, with all that any client gets."""
     server = SnedServer(settings)
     server.feature(types.INITIALIZE)(initialize)
+    server.feature(types.SHUTDOWN)(shut_down)
     configuration.register(server)
     documents_sync.register(server)
     commands.register(server)
@@ -29,6 +38,13 @@ def initialize(server: SnedServer, params: types.InitializeParams) -> None:
         server.takes_snippets = completion.wants_snippets(params)
         completion.register(server)
     configuration.apply_settings(server, params.initialization_options)
+    _save_when_terminated(server)
+
+
+async def shut_down(server: SnedServer, *_: None) -> None:
+    """Closes the models, which saves what they have evaluated, before the answer: then a client may kill the server."""
+    closing = asyncio.get_running_loop().run_in_executor(None, server.sessions.close)
+    await asyncio.wait([closing], timeout=_SECONDS_TO_CLOSE)
 
 
 def serve(settings: Settings, stdin: BinaryIO, stdout: BinaryIO) -> None:
@@ -47,3 +63,23 @@ def serve_tcp(settings: Settings, port: int) -> None:
         server.start_tcp("127.0.0.1", port)
     finally:
         server.sessions.close()
+
+
+def _save_when_terminated(server: SnedServer) -> None:
+    """Has the models closed before a signal ends the process; at once by a second one."""
+    loop = asyncio.get_running_loop()
+    for name in _ENDING_SIGNALS:
+        if number := getattr(signal, name, None):
+            try:
+                loop.add_signal_handler(number, _end, server, number)
+            except NotImplementedError:  # Windows, where nobody sends them
+                return
+
+
+def _end(server: SnedServer, number: int) -> None:
+    # The thread that reads standard input waits for the client: only the signal ends the process.
+    asyncio.get_running_loop().remove_signal_handler(number)
+    try:
+        server.sessions.close()
+    finally:
+        os.kill(os.getpid(), number)

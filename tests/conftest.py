@@ -20,6 +20,9 @@ settings.load_profile("sned")
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so the programs they start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What a test leaves would be the start of the next, and in the store of whoever runs them.
+os.environ.setdefault("SNED_SAVE_CACHE", "false")
+
 
 @pytest.fixture(scope="session")
 def base_model() -> Path:

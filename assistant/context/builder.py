@@ -11,6 +11,7 @@ from assistant.context.layout import Candidate, Layout
 from assistant.context.node_types import LANGUAGES
 from assistant.context.ranking import open_score, ranked, shared_words, visited_score, words
 from assistant.context.ring import Ring, Visited
+from assistant.context.saved import SavedChunk, SavedContext, SavedDocument, SavedVisit, Sources
 from assistant.context.scope import scope_at
 from assistant.context.similarity import line_set
 from assistant.context.surroundings import Extent, text_around
@@ -23,6 +24,9 @@ from assistant.window import CountTokens
 _SHOWN = Extent(before=48, after=16)
 # Lines of an open document that nobody has worked at.
 _OPEN_LINES = 24
+
+# Documents whose chunks are kept for the next start: more than the KV cache holds.
+_SAVED_DOCUMENTS = 16
 
 # Within a place the text that follows the cursor's line stays as it is. So much of it tells places apart.
 _FOLLOWING_CHARACTERS = 1024
@@ -120,6 +124,38 @@ class ContextBuilder:
             return buffer.path.relative_to(self._root).as_posix()
         return buffer.path.name
 
+    def saved(self) -> SavedContext:
+        """What a later run can go on from; to be called in the inference thread."""
+        documents = []
+        for uri, layout in list(self._layouts.items())[-_SAVED_DOCUMENTS:]:
+            if (place := self._places.get(uri)) is None:
+                continue
+            chunks = (SavedChunk(each.chunk.path, each.chunk.text, each.score) for each in layout.candidates)
+            documents.append(SavedDocument(uri, place.offset, place.following, tuple(chunks)))
+        with self._lock:
+            visits = tuple(SavedVisit(each.uri, each.path, each.text) for each in self._ring.all)
+        return SavedContext(tuple(documents), visits)
+
+    def restore(self, saved: SavedContext) -> None:
+        """Goes on from what an earlier run has saved, but for documents that are known; for the inference thread.
+
+        A chunk whose file says something else by now is left out, so that what was evaluated after it is lost.
+        """
+        with self._lock:
+            sources = Sources(self._root, {self.path(each): each.text for each in self._buffers.values()})
+        visits = [each for each in saved.visits if sources.still_say(each.path, each.text)]
+        with self._lock:
+            self._ring.restore(Visited(each.uri, each.path, each.text, line_set(each.text)) for each in visits)
+        known, self._layouts = self._layouts, {}
+        for document in saved.documents:
+            current = [each for each in document.chunks if sources.still_say(each.path, each.text)]
+            chosen = [Candidate(Chunk(each.path, each.text), each.score) for each in current]
+            self._layouts[document.uri] = Layout(self._cost, chosen)
+            self._places.setdefault(document.uri, _Place(document.offset, document.following))
+        for uri, layout in known.items():  # which have been used since
+            self._layouts.pop(uri, None)
+            self._layouts[uri] = layout
+
     def wait_for_index(self, timeout: float | None = None) -> bool:
         """Waits until the project's definitions have been found, where that has begun; whether they have."""
         return self._index.wait(timeout)
@@ -142,7 +178,7 @@ class ContextBuilder:
         layout = self._layouts.pop(uri, None)
         if layout is None:
             last = next(reversed(self._layouts.values()), None)
-            layout = Layout(self._cost, beginning=last)
+            layout = Layout(self._cost, last.candidates if last is not None else ())
         self._layouts[uri] = layout
         return layout
 

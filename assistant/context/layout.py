@@ -3,12 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from assistant.context.similarity import Lines, contained, line_set
+from assistant.context.similarity import LIKE_ANOTHER, LIKE_SURROUNDINGS, Lines, contained, line_set
 from assistant.context.types import Chunk
-
-# llama.vim's limits: over 0.5 like the cursor's surroundings says the same again, over 0.9 like another chunk as well.
-_LIKE_SURROUNDINGS = 0.5
-_LIKE_ANOTHER = 0.9
 
 # What is filled of the budget at first and by a rebuild. The rest is kept for what turns out later to be no less
 # useful, so that the next rebuild is far.
@@ -46,17 +42,22 @@ class Layout:
         rebuilds: how often chunks were dropped; between two rebuilds each prompt's chunks begin with the last one's.
     """
 
-    def __init__(self, cost: Callable[[Chunk], int], beginning: "Layout | None" = None) -> None:
-        """`cost` counts a chunk's tokens. A new document's prompt begins as that of `beginning`, whose part of the KV
-        cache can then be copied."""
+    def __init__(self, cost: Callable[[Chunk], int], beginning: Sequence[Candidate] = ()) -> None:
+        """`cost` counts a chunk's tokens. Prompts begin with `beginning`, as another document's do, whose part of the
+        KV cache can then be copied, or as the same one's did in an earlier run."""
         self.rebuilds = 0
         self._cost = cost
-        self._placed: list[_Placed] = list(beginning._placed) if beginning else []
+        self._placed = [_Placed(candidate, cost(candidate.chunk)) for candidate in beginning]
 
     @property
     def chunks(self) -> tuple[Chunk, ...]:
         """In the order of the prompt."""
         return tuple(placed.candidate.chunk for placed in self._placed)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The chunks with their scores, in the order of the prompt."""
+        return tuple(placed.candidate for placed in self._placed)
 
     @property
     def tokens(self) -> int:
@@ -69,7 +70,7 @@ class Layout:
         Nothing that the cursor's `surroundings` say is added, or stays. Afterwards the chunks cost `budget` at most.
         """
         self._score_again(candidates)
-        kept = [each for each in self._placed if contained(each.candidate.lines, surroundings) < _LIKE_SURROUNDINGS]
+        kept = [each for each in self._placed if contained(each.candidate.lines, surroundings) < LIKE_SURROUNDINGS]
         fresh = self._fresh(candidates, kept, surroundings, round(budget * _LARGEST))
         added = self._appended(fresh, kept, budget)
         left_out = [each for each in fresh if each not in added]
@@ -99,9 +100,9 @@ class Layout:
         fresh = []
         for candidate in candidates:
             lines = candidate.lines
-            if contained(lines, surroundings) >= _LIKE_SURROUNDINGS:
+            if contained(lines, surroundings) >= LIKE_SURROUNDINGS:
                 continue
-            if any(contained(lines, other) >= _LIKE_ANOTHER for other in said):
+            if any(contained(lines, other) >= LIKE_ANOTHER for other in said):
                 continue
             tokens = self._cost(candidate.chunk)
             if tokens <= largest:

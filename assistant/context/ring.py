@@ -5,6 +5,7 @@ shorter here: a prompt's budget holds several of them on a machine without a GPU
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assistant.context.similarity import Lines, line_set, similarity
@@ -65,6 +66,15 @@ class Ring:
             self._leave(place)
         self._place = _Place(buffer, path, offset)
 
+    @property
+    def all(self) -> tuple[Visited, ...]:
+        """As `chunks`, with the place being worked at."""
+        return tuple(self._with(self._place)) if self._place is not None else self.chunks
+
+    def restore(self, earlier: Iterable[Visited]) -> None:
+        """Takes chunks of an earlier run for older than all there are."""
+        self._chunks = deque([*earlier, *self._chunks], maxlen=self._chunks.maxlen)
+
     def leave(self, uri: str) -> None:
         """The document is closed: what was done in it last becomes a chunk, if it was the last place worked at."""
         if self._place and self._place.buffer.uri == uri:
@@ -72,12 +82,17 @@ class Ring:
             self._place = None
 
     def _leave(self, place: _Place) -> None:
+        left = self._with(place)
+        self._chunks.clear()
+        self._chunks.extend(left)
+
+    def _with(self, place: _Place) -> list[Visited]:
+        """The chunks and the place's own, in place of those it makes useless."""
         text = text_around(place.buffer.text, place.offset, _EXTENT)
         lines = line_set(text)
         if not lines:
-            return
+            return list(self._chunks)
         uri = place.buffer.uri
         limits = [_SAME_PLACE if old.uri == uri else _SAME for old in self._chunks]
         kept = [old for old, limit in zip(self._chunks, limits, strict=True) if similarity(old.lines, lines) < limit]
-        self._chunks.clear()
-        self._chunks.extend([*kept, Visited(uri, place.path, text, lines)])
+        return [*kept, Visited(uri, place.path, text, lines)]

@@ -6,6 +6,10 @@ _WORD = re.compile(r"\w")
 
 Lines = frozenset[str]
 
+# llama.vim's limits: over 0.5 like the cursor's surroundings says the same again, over 0.9 like another chunk as well.
+LIKE_SURROUNDINGS = 0.5
+LIKE_ANOTHER = 0.9
+
 
 def line_set(text: str) -> Lines:
     """The different lines of `text` without indentation; those of punctuation alone are in every file and left out.

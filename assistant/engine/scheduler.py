@@ -31,6 +31,7 @@ class Scheduler:
         self._idle: dict[str, _Job] = {}
         self._running: _Job | None = None
         self._closed = False
+        self._last: Callable[[], None] | None = None
         self._thread = Thread(target=self._work, name=f"sned-{engine.info.name}", daemon=True)
         self._thread.start()
 
@@ -77,9 +78,14 @@ class Scheduler:
             running.stop()
         _drop(stale)
 
-    def close(self) -> None:
-        """Cancels everything, and frees the engine; returns when both are done."""
+    def close(self, last: Callable[[], None] | None = None) -> None:
+        """Cancels everything, runs `last` in the thread, and frees the engine; returns when all of that is done.
+
+        What `last` raises is logged. Closed again, it only waits.
+        """
         with self._changed:
+            if not self._closed:
+                self._last = last
             self._closed = True
             stale = [*self._waiting.values(), *self._idle.values()]
             self._waiting.clear()
@@ -100,7 +106,13 @@ class Scheduler:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             job.perform()
-        self._engine.close()
+        try:
+            if self._last is not None:
+                self._last()
+        except Exception:  # noqa: BLE001 - the engine has to be freed whatever it is
+            _log.exception("the last job of %s failed", self._engine.info.name)
+        finally:
+            self._engine.close()
 
     def _next(self) -> "_Job | None":
         """The next job, once there is one; None when closed."""

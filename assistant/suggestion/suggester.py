@@ -40,14 +40,26 @@ class SuggestionOptions:
     patience: float = 1.0
 
 
-# Prompt tokens a second: of a laptop with two cores, until this machine's own are known, and how many tell them.
-_ASSUMED_RATE = 100.0
+# So many prompt tokens tell how fast they are evaluated.
 _MEASURED_TOKENS = 64
 
 # Who asks for a suggestion by a key waits longer for a better one.
 _PATIENCE_WHEN_ASKED = 3.0
 # Evaluated beside the next request, they are not worth a job of their own.
 _FEW_TOKENS = 8
+
+
+@dataclass(slots=True)
+class Pace:
+    """How fast this machine evaluates a model's prompts, and what it can afford for that.
+
+    Attributes:
+        prefill_rate: prompt tokens a second: of a laptop with two cores, until this machine's own are known.
+        context_budget: tokens of other files' chunks in a prompt; 0 before the first.
+    """
+
+    prefill_rate: float = 100.0
+    context_budget: int = 0
 
 
 class Context(Protocol):
@@ -71,16 +83,23 @@ class Suggester:
     """
 
     def __init__(
-        self, engine: Engine, fim_tokens: FimTokens, context: Context, options: SuggestionOptions | None = None
+        self,
+        engine: Engine,
+        fim_tokens: FimTokens,
+        context: Context,
+        options: SuggestionOptions | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """Nothing is known yet: another model, or other options, want another suggester."""
+        """No suggestion is known yet: another model, or other options, want another suggester.
+
+        `pace` is what has been measured with the model, and goes on being measured.
+        """
         self._engine = engine
         self._completer = Completer(engine, fim_tokens)
         self._context = context
         self._options = options or SuggestionOptions()
         self._cache = SuggestionCache()
-        self._prefill_rate = _ASSUMED_RATE
-        self._budget = 0
+        self._pace = pace or Pace()
 
     def suggest(self, request: SuggestionRequest, cancel: Cancellation) -> Suggestion | NoSuggestion:
         """What to insert at the request's place, or why there is nothing; blocks until the model has written it.
@@ -162,7 +181,7 @@ class Suggester:
     ) -> tuple[CompletionOptions, Place]:
         """The place as it is if its whole prompt is evaluated soon enough; else the text next to the cursor alone."""
         patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
-        affordable = int(self._prefill_rate * patience)
+        affordable = int(self._pace.prefill_rate * patience)
         prompt = self._completer.prompt(request.before, request.after, options, place)
         if self._engine.uncached_tokens(prompt) <= affordable:
             return options, place
@@ -185,10 +204,11 @@ class Suggester:
         path = self._context.path(buffer)
         around_cursor = options.window.before + options.window.after + options.max_tokens
         context = self._engine.info.context
-        self._budget = context_budget(self._prefill_rate, context, around_cursor, self._budget)
+        pace = self._pace
+        pace.context_budget = context_budget(pace.prefill_rate, context, around_cursor, pace.context_budget)
         return Place(
             grammar=grammar_of(buffer.language_id, buffer.path),
-            chunks=self._context.chunks(request, self._budget),
+            chunks=self._context.chunks(request, pace.context_budget),
             file=FileName(_project(buffer, path), path),
             automatic=request.automatic,
             sequence=buffer.uri,
@@ -199,7 +219,7 @@ class Suggester:
         if usage.stop_reason is StopReason.CANCELLED:
             return  # how many tokens were evaluated in that time is not known
         if usage.prompt_tokens - usage.cached_tokens >= _MEASURED_TOKENS and usage.prefill_rate:
-            self._prefill_rate = usage.prefill_rate
+            self._pace.prefill_rate = usage.prefill_rate
 
 
 def _group(request: SuggestionRequest) -> str:

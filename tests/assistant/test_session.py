@@ -1,16 +1,23 @@
 """Sessions on the real base model."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Self
 
 import pytest
 
+from assistant.engine.protocol import Usage
+from assistant.languages import Language
 from assistant.open_models import OpenModels
-from assistant.selection import select_model
+from assistant.selection import Selection, select_model
 from assistant.session import Session
 from assistant.settings import load_settings
 from assistant.suggestion.suggester import SuggestionOptions
 from assistant.suggestion.types import Buffer, Suggestion, SuggestionRequest
+from assistant.warm_cache import WarmCaches
 
 pytestmark = pytest.mark.model
 
@@ -44,3 +51,101 @@ def test_after_a_suggestion_the_whole_prompt_is_evaluated_when_nothing_else_is_t
     finally:
         session.close()
         models.close()
+
+
+@dataclass
+class Window:
+    """An editor's window on a project of two files, with a session that keeps its cache in `home`."""
+
+    model: Path
+    project: Path
+    home: Path
+
+    def __enter__(self) -> Self:
+        settings = load_settings()
+        self.models = OpenModels(settings)
+        choose = partial(select_model, settings, None, str(self.model))
+        self.session = Session(self.project, Language.PYTHON, choose, self.models, WarmCaches(self.home))
+        self.session.use_options(SuggestionOptions(max_tokens=8, patience=0.25))
+        self.session.open().result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
+        self.models.close()
+
+    def usage(self, before: str, name: str = "main.py") -> Usage:
+        """What a suggestion at the end of `before` costs; then all of its prompt is evaluated."""
+        path = self.project / name
+        buffer = Buffer(path.as_uri(), path, "python", len(before), f"{before}\n")
+        answer = self.session.suggest(SuggestionRequest(buffer, len(before), automatic=True)).result()
+        model = self.models.get(select_model(load_settings(), None, str(self.model)))
+        for turn in ("its preparation was submitted", "it has run"):
+            model.scheduler.idle(turn, lambda cancel: None).result()
+        assert isinstance(answer, Suggestion)
+        assert answer.usage is not None
+        return answer.usage
+
+
+@pytest.fixture
+def window(base_model: Path, tmp_path: Path) -> Callable[[], Window]:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "main.py").write_text(SHAPES)
+    (project / "shapes.py").write_text("def area_of_rectangle(width, height):\n    return width * height\n" * 3)
+    return lambda: Window(base_model, project, tmp_path / "home")
+
+
+SHAPES = BEFORE.replace("def scaled_0(length):", "from shapes import area_of_rectangle\n\n\ndef scaled_0(length):")
+
+
+def test_the_next_run_goes_on_with_what_this_one_has_evaluated(window: Callable[[], Window]) -> None:
+    with window() as first:
+        assert first.usage(SHAPES).prompt_tokens < 200
+        whole = first.usage(SHAPES + "height")
+        assert whole.prompt_tokens > 400
+    with window() as second:
+        restored = second.usage(SHAPES + "width")
+        assert abs(restored.prompt_tokens - whole.prompt_tokens) < 4
+        assert restored.prompt_tokens - restored.cached_tokens < 8
+
+
+def test_a_model_closed_to_make_room_keeps_what_it_has_evaluated(
+    window: Callable[[], Window], base_model: Path, tmp_path: Path
+) -> None:
+    with window() as opened:
+        opened.usage(SHAPES)
+        opened.models.budget = 1
+        other = tmp_path / "other.gguf"
+        other.symlink_to(base_model)
+        opened.models.get(Selection(other, "other"))
+        assert not opened.session.is_open
+        opened.session.open().result()
+        again = opened.usage(SHAPES + "width")
+        assert again.prompt_tokens > 400
+        assert again.prompt_tokens - again.cached_tokens < 8
+
+
+def test_folders_that_share_a_model_keep_their_own(window: Callable[[], Window], tmp_path: Path) -> None:
+    with window() as first:
+        other = Session(tmp_path, Language.PYTHON, first.session._choose, first.models, WarmCaches(first.home))
+        other.open().result()
+        first.usage(SHAPES)
+        path = tmp_path / "elsewhere.py"
+        buffer = Buffer(path.as_uri(), path, "python", 1, "def add(a, b):\n    return \n")
+        other.suggest(SuggestionRequest(buffer, len(buffer.text) - 1)).result()
+        other.close()
+    saved = sorted((first.home / "caches").glob("*.json"))
+    assert len(saved) == 2
+    contents = [file.read_text() for file in saved]
+    assert sorted(("elsewhere.py" in text, "main.py" in text) for text in contents) == [(False, True), (True, False)]
+
+
+def test_without_anything_new_nothing_is_written(window: Callable[[], Window]) -> None:
+    with window() as first:
+        first.usage(SHAPES)
+    (cache,) = (first.home / "caches").glob("*.kv")
+    inode = cache.stat().st_ino
+    with window():
+        pass
+    assert cache.stat().st_ino == inode

@@ -133,7 +133,7 @@ def test_one_chunk_does_not_take_all() -> None:
 def test_a_new_documents_prompt_begins_as_the_last_ones() -> None:
     last = Layout(cost)
     last.update([candidate("a", 2)], NOWHERE, 40)
-    layout = Layout(cost, beginning=last)
+    layout = Layout(cost, last.candidates)
     layout.update([candidate("b", 5)], NOWHERE, 40)
     assert names(layout) == "ab"
     assert names(last) == "a"

@@ -72,3 +72,15 @@ def test_an_empty_document_gives_no_chunk() -> None:
     ring.visit(buffer("a.py", "\n\n"), "a.py", 0)
     ring.leave("file:///a.py")
     assert ring.chunks == ()
+
+
+def test_chunks_of_an_earlier_run_are_the_oldest() -> None:
+    first, second = Ring(size=2), Ring(size=2)
+    for name in "abc":
+        first.visit(buffer(name, lines(name)), name, 0)
+    assert [chunk.path for chunk in first.all] == ["a", "b", "c"]
+    assert [chunk.path for chunk in first.chunks] == ["a", "b"]
+    second.visit(buffer("d", lines("d")), "d", 0)
+    second.visit(buffer("e", lines("e")), "e", 0)
+    second.restore(first.all)
+    assert [chunk.path for chunk in second.chunks] == ["c", "d"]

@@ -241,6 +241,30 @@ def test_closing_cancels_all_and_frees_the_engine_in_the_thread() -> None:
             late.result(0)
 
 
+def test_the_last_job_runs_in_the_thread_before_the_engine_is_freed() -> None:
+    engine = NoModel()
+    scheduler = Scheduler(engine)
+    running, future = begun(scheduler, "a")
+    ran: list[tuple[threading.Thread, bool]] = []
+    scheduler.close(lambda: ran.append((threading.current_thread(), engine.closed_in is None)))
+    assert ran == [(engine.closed_in, True)]
+    assert running.cancelled
+    assert future.cancelled()
+    scheduler.close(ran.clear)
+    assert len(ran) == 1
+
+
+def test_a_last_job_that_fails_is_logged_and_the_engine_freed(caplog: pytest.LogCaptureFixture) -> None:
+    engine = NoModel()
+
+    def fail() -> None:
+        raise OSError("disk gone")
+
+    Scheduler(engine).close(fail)
+    assert engine.closed_in is not None
+    assert "disk gone" in caplog.text
+
+
 def test_a_job_may_close_the_scheduler() -> None:
     engine = NoModel()
     scheduler = Scheduler(engine)
