@@ -1,6 +1,5 @@
 """The protocol with no request left unanswered: pygls only logs those it cannot read, and those after shutdown."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable, Generator
@@ -9,6 +8,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from cattrs import Converter
 from lsprotocol.types import (
     WORKSPACE_EXECUTE_COMMAND,
     ErrorCodes,
@@ -19,11 +19,13 @@ from lsprotocol.types import (
     TextDocumentSyncKind,
 )
 from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.json_rpc import RPCMessage, RPCRequest
 from pygls.protocol.language_server import lsp_method
 
 from lsp.documents import Documents
+from lsp.pending import PendingFutures
 
 _log = logging.getLogger("sned.lsp")
 
@@ -32,6 +34,11 @@ _work_done_token: ContextVar[ProgressToken | None] = ContextVar("work_done_token
 
 class Protocol(LanguageServerProtocol):
     """pygls's protocol, with our documents and an answer to every request."""
+
+    def __init__(self, server: LanguageServer, converter: Converter) -> None:
+        """As pygls makes it for a server."""
+        super().__init__(server, converter)
+        self._request_futures = self._pending = PendingFutures()
 
     def use_fast_documents(self) -> None:
         """Keeps the documents in `lsp.documents`; to be called while initialising, before any is open."""
@@ -79,22 +86,10 @@ class Protocol(LanguageServerProtocol):
         args: tuple[Any, ...] | None = None,
         kwargs: dict[str, Any] | None = None,
     ) -> None:
-        # pygls keeps the future of every notification for good: 1.5 KB a keystroke.
-        def ended(future: Future[Any]) -> None:
-            # Later, as shutdown ends futures while it goes over them.
-            asyncio.get_running_loop().call_soon(self._forget, msg_id, future)
-            callback(future)
-
-        super()._execute_handler(msg_id, handler, ended, args, kwargs)
-        # pygls runs commands under another name than their request's, where its cancellation does not reach them.
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
         request = callback.keywords.get("result_future") if isinstance(callback, partial) else None
-        command = self._request_futures.get(msg_id)
-        if request is not None and command is not None:
-            request.add_done_callback(lambda done: done.cancelled() and command.cancel())
-
-    def _forget(self, msg_id: str | int, future: Future[Any]) -> None:
-        if self._request_futures.get(msg_id) is future:
-            del self._request_futures[msg_id]
+        if request is not None:
+            self._pending.cancel_with(request, msg_id)
 
     def answer_unreadable(self, error: Exception) -> None:
         """Answers a message that could not be handled, where nothing tells which request it was; logs it."""
