@@ -48,7 +48,7 @@ def _item(head: str, text: str, where: types.Range, rank: int) -> types.Completi
         label=lines[0] if len(lines) == 1 else f"{lines[0]} …",
         kind=types.CompletionItemKind.Text,
         detail="sned",
-        documentation=types.MarkupContent(types.MarkupKind.PlainText, whole),
+        documentation=whole,
         sort_text=f"0{rank}",
         filter_text=head + text.partition("\n")[0],
         preselect=rank == 0,

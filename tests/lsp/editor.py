@@ -19,12 +19,13 @@ SNED = [str(Path(sys.executable).with_name("sned")), "lsp"]
 def capabilities(
     *,
     inline: bool = True,
+    snippets: bool = False,
     configuration: bool = False,
     encodings: list[str] | None = None,
     versions: bool = True,
     annotations: bool = True,
 ) -> Any:
-    """What an editor can do: ghost text or not, the encodings it counts in, and which edits it takes."""
+    """What an editor can do: ghost text or not, snippets, the encodings it counts in, and which edits it takes."""
     edits = types.WorkspaceEditClientCapabilities(
         document_changes=versions,
         change_annotation_support=types.ChangeAnnotationsSupportOptions() if annotations else None,
@@ -35,7 +36,9 @@ def capabilities(
         window=types.WindowClientCapabilities(work_done_progress=True),
         workspace=types.WorkspaceClientCapabilities(apply_edit=True, workspace_edit=edits, configuration=configuration),
         text_document=types.TextDocumentClientCapabilities(
-            completion=types.CompletionClientCapabilities(),
+            completion=types.CompletionClientCapabilities(
+                completion_item=types.ClientCompletionItemOptions(snippet_support=snippets)
+            ),
             inline_completion=types.InlineCompletionClientCapabilities() if inline else None,
         ),
     )
@@ -157,6 +160,8 @@ class Editor:
 
     async def answer_to(self, command: str, *arguments: Any, token: str | None = None) -> Any:
         """What a command gives that comes with a token for its progress."""
+        if token is not None:
+            self.client.progress_reports.setdefault(token, [])  # a token is the client's own, so it knows it
         params = types.ExecuteCommandParams(command, list(arguments), token)
         return await self.client.workspace_execute_command_async(params)
 

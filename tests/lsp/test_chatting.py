@@ -133,6 +133,7 @@ async def test_an_answer_is_stopped_with_its_request() -> None:
     async with Editor(command=SLOW) as editor:
         uri = editor.open("file:///stop.py", CODE)
         params = types.ExecuteCommandParams("sned.explain", [uri, FUNCTION], "stop")
+        editor.client.progress_reports["stop"] = []
         asked = editor.client.protocol.send_request("workspace/executeCommand", params, msg_id="one")
         await heard(editor)
         editor.client.cancel_request(types.CancelParams(id="one"))

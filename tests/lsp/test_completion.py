@@ -58,7 +58,7 @@ async def test_after_wide_characters_the_range_is_in_the_clients_units(menu: Edi
 
 
 async def test_neovim_is_given_snippets_that_stand_for_the_text(model_settings: dict[str, Any]) -> None:
-    async with Editor([], model_settings, capabilities(inline=False), name="Neovim") as editor:
+    async with Editor([], model_settings, capabilities(inline=False, snippets=True), name="Neovim") as editor:
         uri = editor.open("file:///menu.py", "price = '${5}'  # \\\ndef add(a, b):\n    return '$' and ")
         found = await complete(editor, uri, 2, 19)
         assert found is not None

@@ -4,11 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from lsprotocol import types
 
-from lsp.settings import EditorSettings, merged
 from tests.lsp.editor import Editor, capabilities
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,22 +72,3 @@ async def test_settings_that_are_no_object_change_nothing() -> None:
     async with Editor([], {"enabled": False}) as editor:
         editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams([1, 2]))
         assert "have to be an object" in await editor.message("object")
-
-
-FIELDS = [field.alias for field in EditorSettings.model_fields.values()]
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(FIELDS) | st.text(max_size=5),
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.text(), max_size=2),
-    )
-)
-def test_whatever_is_sent_settings_come_out_and_each_bad_field_is_named_once(sent: dict[str, Any]) -> None:
-    settings, problems = merged(EditorSettings(), sent)
-    kept = settings.model_dump(by_alias=True)
-    assert set(kept) == set(FIELDS)
-    assert len(problems) <= len(sent)
-    assert len(set(problems)) == len(problems)
-    for name in sent.keys() - set(FIELDS):
-        assert any(f"sned.{name};" in problem for problem in problems)
