@@ -64,6 +64,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """A completion to compute: the texts before and after the cursor, and the prompt made of them.
+
+    `begun` is when that was asked for, by `time.perf_counter`.
+    """
+
+    before: str
+    after: str
+    options: CompletionOptions
+    place: Place
+    prompt: Prompt
+    begun: float
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """A completion.
 
@@ -106,33 +121,43 @@ class Completer:
         Raises:
             EngineError: the model fails, or its context has no room for a prompt.
         """
-        started = time.perf_counter()
-        place = place or Place()
-        around = Surroundings.read(before, after, place.grammar, options.lines)
-        prompt = self.prompt(before, after, options, place)
+        return self.perform(self.task(before, after, options, place or Place()), cancel)
+
+    def task(self, before: str, after: str, options: CompletionOptions, place: Place) -> Task:
+        """What `complete` would perform, with the prompt it would take.
+
+        Raises:
+            EngineError: the model's context has no room for a prompt.
+        """
+        begun = time.perf_counter()
+        return Task(before, after, options, place, self._prompt(before, after, options, place), begun)
+
+    def perform(self, task: Task, cancel: Cancellation | None = None) -> Completion:
+        """The completion of a task.
+
+        Raises:
+            EngineError: the model fails.
+        """
+        options, place = task.options, task.place
+        around = Surroundings.read(task.before, task.after, place.grammar, options.lines)
         sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
-        generation = self._engine.generate(prompt, sampling, cancel, sequence=place.sequence)
+        generation = self._engine.generate(task.prompt, sampling, cancel, sequence=place.sequence)
         with closing(generation):
             stream = Stream(cuts_for(around.lines, options.max_lines), around.site, options.max_seconds)
             stream.read(generation)
         finished = finish(stream.text, around, stream.ending, automatic=place.automatic)
         first = stream.first_piece_at
         return Completion(
-            finished.text.replace("\n", "\r\n") if _is_dos(before, after) else finished.text,
+            finished.text.replace("\n", "\r\n") if _is_dos(task.before, task.after) else finished.text,
             generation.usage,
             self._engine.info.name,
             stream.ending,
             finished.refusal,
-            seconds=time.perf_counter() - started,
-            first_text_seconds=None if first is None else first - started,
+            seconds=time.perf_counter() - task.begun,
+            first_text_seconds=None if first is None else first - task.begun,
         )
 
-    def prompt(self, before: str, after: str, options: CompletionOptions, place: Place) -> Prompt:
-        """What the model is given to complete between the texts before and after the cursor.
-
-        Raises:
-            EngineError: the model's context has no room for it.
-        """
+    def _prompt(self, before: str, after: str, options: CompletionOptions, place: Place) -> Prompt:
         engine = self._engine
         taken = sum(engine.count_tokens(chunk.text) + engine.count_tokens(chunk.path) for chunk in place.chunks)
         room = engine.info.context - options.max_tokens - _PROMPT_OVERHEAD - taken - 4 * len(place.chunks)

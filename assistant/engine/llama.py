@@ -82,6 +82,8 @@ class LlamaEngine:
         vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self._handle))
         cache = KVCache(self._context, vocabulary.size, options.batch)
         self._model = LoadedModel(vocabulary, cache, options.context)
+        # A prompt is asked about, and then continued.
+        self._last_encoded: tuple[Prompt | None, list[int], bytes] = (None, [], b"")
         self._info = ModelInfo(
             name=name or path.stem,
             architecture=shape.architecture,
@@ -106,7 +108,7 @@ class LlamaEngine:
 
     def count_tokens(self, text: str) -> int:
         """Tokens that `text` takes in this model's vocabulary."""
-        return len(self._model.vocabulary.tokenize(text))
+        return self._model.vocabulary.count(text)
 
     def has_token(self, special: str) -> bool:
         """Whether the vocabulary has the special token of this name."""
@@ -159,7 +161,10 @@ class LlamaEngine:
 
     def _checked(self, prompt: Prompt) -> tuple[list[int], Constraint]:
         self._check_open()
-        tokens, wanted = self._encode(prompt)
+        last, tokens, wanted = self._last_encoded
+        if prompt is not last:
+            tokens, wanted = self._encode(prompt)
+            self._last_encoded = prompt, tokens, wanted
         if not tokens:
             raise EngineError("The prompt is empty; give the model something to continue.")
         if len(tokens) >= self._info.context:

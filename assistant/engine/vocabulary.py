@@ -1,8 +1,9 @@
 """A model's vocabulary: text to tokens, tokens to bytes, and which tokens begin with which bytes."""
 
 import ctypes
+from array import array
 from bisect import bisect_left
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from assistant.engine.protocol import TokenRole
 # llama.h: enum llama_token_attr
 _UNKNOWN, _UNUSED, _NORMAL, _CONTROL, _BYTE = 1, 2, 4, 8, 32
 _PIECE_BYTES = 64
+
+# Lines around the cursor and chunks of other files are counted for every prompt, and are mostly those of the last one.
+_REMEMBERED_TEXTS, _REMEMBERED_CHARACTERS = 1024, 1500
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -38,10 +42,15 @@ class Vocabulary:
         )
         self.begin_of_sequence: int = llama_cpp.llama_vocab_bos(handle)
         self.end_of_sequence: int = llama_cpp.llama_vocab_eos(handle)
+        self._remembered = lru_cache(_REMEMBERED_TEXTS)(self._plain)
 
     def tokenize(self, text: str) -> list[int]:
         """The tokens of plain text: what spells a special token stays text, and nothing is added around."""
-        return self._tokenize(text.encode("utf-8", errors="replace"), parse_special=False)
+        return list(self._remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else self._plain(text))
+
+    def count(self, text: str) -> int:
+        """How many tokens plain text has."""
+        return len(self._remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else self._plain(text))
 
     def special(self, name: str) -> int | None:
         """The special token of this name, or None."""
@@ -98,13 +107,16 @@ class Vocabulary:
             found.append(ids[first:last])
         return np.concatenate(found)
 
-    def _tokenize(self, raw: bytes, *, parse_special: bool) -> list[int]:
+    def _plain(self, text: str) -> "array[int]":
+        return self._tokenize(text.encode("utf-8", errors="replace"), parse_special=False)
+
+    def _tokenize(self, raw: bytes, *, parse_special: bool) -> "array[int]":
         capacity = len(raw) + 8
         while True:
             tokens = (llama_cpp.llama_token * capacity)()
             count = llama_cpp.llama_tokenize(self._handle, raw, len(raw), tokens, capacity, False, parse_special)
             if count >= 0:
-                return list(tokens[:count])
+                return array("i", tokens[:count])
             capacity = -count
 
     @cached_property

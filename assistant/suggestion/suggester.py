@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from assistant.catalog import FimTokens
-from assistant.completion import Completer, CompletionOptions, Place
+from assistant.completion import Completer, CompletionOptions, Place, Task
 from assistant.context.budget import context_budget
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
@@ -136,8 +136,7 @@ class Suggester:
         started = time.perf_counter()
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
-        options, place = self._affordable(request, options, self._place(request))
-        completion = self._completer.complete(request.before, request.after, options, cancel, place)
+        completion = self._completer.perform(self._affordable(request, options), cancel)
         self._measure(completion.usage)
         if completion.ending is Ending.CANCELLED:
             return NoSuggestion(Refusal.CANCELLED.value)
@@ -171,23 +170,24 @@ class Suggester:
         Raises:
             EngineError: as `suggest`.
         """
-        place = self._place(request)
-        prompt = self._completer.prompt(request.before, request.after, self._completion_options(request), place)
-        if self._engine.uncached_tokens(prompt) > _FEW_TOKENS:
-            self._measure(self._engine.prefill(prompt, cancel, sequence=place.sequence))
+        whole = self._whole(request, self._completion_options(request))
+        if self._engine.uncached_tokens(whole.prompt) > _FEW_TOKENS:
+            self._measure(self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence))
 
-    def _affordable(
-        self, request: SuggestionRequest, options: CompletionOptions, place: Place
-    ) -> tuple[CompletionOptions, Place]:
-        """The place as it is if its whole prompt is evaluated soon enough; else the text next to the cursor alone."""
+    def _whole(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
+        return self._completer.task(request.before, request.after, options, self._place(request))
+
+    def _affordable(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
+        """The task with its whole prompt if that is evaluated soon enough; else with the text next to the cursor."""
+        whole = self._whole(request, options)
         patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
         affordable = int(self._pace.prefill_rate * patience)
-        prompt = self._completer.prompt(request.before, request.after, options, place)
-        if self._engine.uncached_tokens(prompt) <= affordable:
-            return options, place
+        if self._engine.uncached_tokens(whole.prompt) <= affordable:
+            return whole
         # In a sequence of its own: what has been evaluated of the whole prompt stays.
-        near = replace(place, chunks=(), sequence=f"{place.sequence} near")
-        return replace(options, window=options.window.within(affordable)), near
+        near = replace(whole.place, chunks=(), sequence=f"{whole.place.sequence} near")
+        options = replace(options, window=options.window.within(affordable))
+        return self._completer.task(request.before, request.after, options, near)
 
     def _completion_options(self, request: SuggestionRequest) -> CompletionOptions:
         options = self._options
