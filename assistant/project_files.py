@@ -1,11 +1,13 @@
 """The files of a project that people wrote: what git does not ignore, without vendored, built and generated ones."""
 
 import os
+import re
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assistant.file_types import language_of_name, language_of_script, may_be_script
+from assistant.git_config import excludes_file
 from assistant.ignore_rules import IgnoreRules, read_ignore_rules
 from assistant.source_text import HEAD_BYTES, has_generated_name, is_machine_made
 
@@ -33,6 +35,8 @@ _BUILDERS_OF = {
 
 # Entries that make the folder they are in an environment, a cache or a build tree, whatever its name.
 _FOREIGN_MARKERS = frozenset({"pyvenv.cfg", "conda-meta", "CACHEDIR.TAG", "CMakeCache.txt", "meson-private"})
+
+_GIT_FOLDER = re.compile(r"gitdir:\s*([^\0\r\n]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,11 @@ def project_files(root: Path, on_unreadable: Callable[[OSError], None]) -> Itera
     """Every file of the project in the folder `root` that its people keep, told by names: only ignore rules and scripts
     are read.
 
-    Left out are what `.gitignore` files (those above `root` in its git work tree as well) and `.git/info/exclude` name;
-    hidden, vendored and built folders; other repositories inside the work tree; files named as generators name
-    theirs; sources over `MAX_SOURCE_BYTES`; symbolic links. `root` itself may have any name. Git need not be
-    installed, so files that are tracked although ignored are left out too. The order is the file system's.
+    Left out are what `.gitignore` files (those above `root` in its git work tree as well), `.git/info/exclude` and the
+    user's own ignore file for git name; hidden, vendored and built folders; other repositories inside the work tree;
+    files named as generators name theirs; sources over `MAX_SOURCE_BYTES`; symbolic links. `root` itself may have any
+    name. Git need not be installed. Its index is not read, so files that are tracked although ignored are left out too:
+    they are few, and mostly no code. The order is the file system's.
 
     `on_unreadable` is told what could not be read on the way; the walk goes on without it.
 
@@ -83,7 +88,7 @@ def project_files(root: Path, on_unreadable: Callable[[OSError], None]) -> Itera
     """
     root = root.resolve()
     work_tree = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
-    start = _start(root, work_tree)
+    start = _start(root, work_tree, on_unreadable)
     with os.scandir(root):  # an unreadable root is the caller's matter, unlike a folder in it
         pass
     pending = [start]
@@ -94,6 +99,8 @@ def project_files(root: Path, on_unreadable: Callable[[OSError], None]) -> Itera
                 entries = {entry.name: entry for entry in listing}
             if folder is not start and _is_foreign(entries, in_work_tree=work_tree is not None):
                 continue
+            if work_tree is None and ".git" in entries:
+                folder = _with_repository_rules(folder, on_unreadable)
             if ".gitignore" in entries:
                 folder = _with_rules(folder, Path(folder.path, ".gitignore"))
         except OSError as error:
@@ -127,14 +134,11 @@ def is_hand_written(file: ProjectFile) -> bool:
         os.close(descriptor)
 
 
-def _start(root: Path, work_tree: Path | None) -> _Folder:
+def _start(root: Path, work_tree: Path | None, on_unreadable: Callable[[OSError], None]) -> _Folder:
     """The folder `root` with the ignore rules from outside of it; its own are read when it is visited."""
     if work_tree is None:
         return _Folder(str(root), "", ())
-    folder = _Folder(str(work_tree), "", ())
-    exclude = _git_folder(work_tree) / "info" / "exclude"
-    if exclude.is_file():
-        folder = _with_rules(folder, exclude)
+    folder = _with_repository_rules(_Folder(str(work_tree), "", ()), on_unreadable)
     place = work_tree
     for part in root.relative_to(work_tree).parts:
         if (place / ".gitignore").is_file():
@@ -149,9 +153,25 @@ def _git_folder(work_tree: Path) -> Path:
     git = work_tree / ".git"
     if git.is_dir():
         return git
-    git = work_tree / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+    named = _GIT_FOLDER.match(git.read_text(encoding="utf-8", errors="surrogateescape"))
+    if named is None:
+        return git
+    git = work_tree / named[1]
     common = git / "commondir"
     return git / common.read_text(encoding="utf-8").strip() if common.is_file() else git
+
+
+def _with_repository_rules(folder: _Folder, on_unreadable: Callable[[OSError], None]) -> _Folder:
+    """The folder, a work tree's, with the rules that stand in no `.gitignore`: the user's, then the repository's."""
+    work_tree = Path(folder.path)
+    git_folder = _git_folder(work_tree)
+    for source in (excludes_file(git_folder, on_unreadable), git_folder / "info" / "exclude"):
+        if source is not None and (source := work_tree / source).is_file():
+            try:
+                folder = _with_rules(folder, source)
+            except OSError as error:
+                on_unreadable(error)
+    return folder
 
 
 def _with_rules(folder: _Folder, source: Path) -> _Folder:

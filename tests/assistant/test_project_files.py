@@ -71,6 +71,28 @@ def test_exclude_file_is_found_from_a_linked_work_tree(tmp_path: Path) -> None:
     assert walk(tmp_path / "two") == {"a.py"}
 
 
+def test_the_users_own_ignore_file_for_git_is_the_weakest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "absent"))
+    write(tmp_path, "settings/git/ignore", text="*.scratch.py\n/local\nnotes.py\n")
+    project = tmp_path / "project"
+    write(project, ".git/info/exclude", text="!notes.py\nprivate.py\n")
+    write(project, ".gitignore", text="!kept.scratch.py\n")
+    write(project, "a.py", "b.scratch.py", "kept.scratch.py", "notes.py", "private.py", "local/c.py", "sub/local/d.py")
+    assert walk(project) == {".gitignore", "a.py", "kept.scratch.py", "notes.py", "sub/local/d.py"}
+    assert walk(project / "sub") == {"local/d.py"}
+    # Of each of the repositories that are a project together.
+    assert {name for name in walk(tmp_path) if name.startswith("project/")} == {
+        f"project/{name}" for name in walk(project)
+    }
+
+
+def test_a_git_file_that_names_no_repository_is_none(tmp_path: Path) -> None:
+    write(tmp_path, "a.py")
+    (tmp_path / ".git").write_bytes(b"\xff\0")
+    assert walk(tmp_path) == {"a.py"}
+
+
 def test_other_repositories_count_only_where_there_is_none_around_them(tmp_path: Path) -> None:
     write(tmp_path, "one/.git/HEAD", "one/a.py", "two/.git/HEAD", "two/b.py")
     assert walk(tmp_path) == {"one/a.py", "two/b.py"}
