@@ -28,6 +28,9 @@ def chat(
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of an answer, at most.")] = 1024,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token, always the same.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0, help="For temperatures above 0.")] = 0,
+    resume: Annotated[bool, typer.Option("--continue", "-c", help="Go on with the project's last session.")] = False,
+    theme: Annotated[str | None, typer.Option(help="dark, light or the name of a theme of Textual's.")] = None,
+    inline: Annotated[bool, typer.Option("--inline", help="Chat under the shell's prompt, not on the screen.")] = False,
     gpu_layers: GpuLayersOption = None,
     ignore_memory: IgnoreMemoryOption = False,
     as_json: Annotated[
@@ -38,13 +41,22 @@ def chat(
 
     With --prompt the answer goes to standard output as it is written, and a summary to standard error.
     """
-    from assistant.chat.types import ChatOptions
-    from assistant.cli.chat_answer import OneAnswer, answer_once
     from assistant.errors import UsageError
 
+    if not project.is_dir():
+        raise UsageError(f"There is no folder {project}; give the project's folder with --project.")
     if prompt is None:
-        raise UsageError("There is nothing to answer; give a question with --prompt.")
-    options = ChatOptions(max_tokens=max_tokens, temperature=temperature, seed=seed)
+        if as_json:
+            raise UsageError("--json is for one answer; give its question with --prompt.")
+        from tui.start import Start, start
+
+        begun = Start(project, model, system, tuple(attach or ()), diff, theme, inline, resume)
+        raise typer.Exit(start(begun))
+    if inline or resume or theme:
+        raise UsageError("--inline, --continue and --theme are for the screen; leave out --prompt, or them.")
+    from assistant.chat.types import ChatOptions
+    from assistant.cli.chat_answer import OneAnswer, answer_once
+
     asked = OneAnswer(
         prompt=prompt,
         project=project,
@@ -53,7 +65,7 @@ def chat(
         files=tuple(attach or ()),
         diff=diff,
         piped=None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(),
-        options=options,
+        options=ChatOptions(max_tokens=max_tokens, temperature=temperature, seed=seed),
         gpu_layers=gpu_layers,
         check_memory=not ignore_memory,
     )

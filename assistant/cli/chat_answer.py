@@ -134,8 +134,6 @@ def _conversation(asked: OneAnswer) -> Conversation:
 
 
 def _of_project(asked: OneAnswer) -> list[Attachment]:
-    if not asked.project.is_dir():
-        raise UsageError(f"There is no folder {asked.project}; give the project's folder with --project.")
     return [of_changes(git_diff(asked.project))] if asked.diff else []
 
 

@@ -83,6 +83,13 @@ class Messages:
         )
         return self._messages(session, rows)
 
+    def branches(self, session: int, parent: int | None) -> tuple[int, ...]:
+        """The messages after `parent`, oldest first; None is before the first ones."""
+        rows = self._database.rows(
+            "SELECT id FROM message WHERE session = ? AND parent IS ? ORDER BY id", session, parent
+        )
+        return tuple(int(str(number)) for (number,) in rows)
+
     def show(self, number: int) -> None:
         """Shows the branch that has this message, as far as it was last continued.
 

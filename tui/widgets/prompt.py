@@ -1,0 +1,107 @@
+"""Where the user writes: enter sends, and the list of completions has its keys while it is shown."""
+
+import time
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import TextArea
+
+
+class Prompt(TextArea):
+    """The message that is being written."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "send", "Send", id="prompt.send"),
+        Binding("ctrl+j,shift+enter,alt+enter", "new_line", "New line", id="prompt.new_line"),
+        Binding("tab", "complete", "Complete", show=False, id="prompt.complete"),
+    ]
+    DEFAULT_CSS = """
+    Prompt {
+        height: auto;
+        max-height: 10;
+        min-height: 3;
+        border: round $primary 60%;
+        padding: 0 1;
+        background: $background;
+        scrollbar-size-vertical: 1;
+        &:focus { border: round $primary; }
+    }
+    """
+
+    class Sent(Message):
+        """The user has sent what they wrote."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Moved(Message):
+        """A key that the list of completions takes while it is shown: up, down, tab or enter."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self) -> None:
+        """Empty."""
+        super().__init__(
+            id="prompt",
+            soft_wrap=True,
+            show_line_numbers=False,
+            tab_behavior="focus",
+            placeholder="Ask about the project · @ attaches · / commands",
+            highlight_cursor_line=False,
+        )
+        # While completions are shown, up and down choose among them.
+        self.completing = False
+        self.struck_at = 0.0  # when the last key was, by the monotonic clock
+
+    @property
+    def before_cursor(self) -> str:
+        """What stands before the cursor."""
+        return self.get_text_range((0, 0), self.cursor_location)
+
+    def action_send(self) -> None:
+        """Takes the completion that is chosen, or sends the message."""
+        if self.completing:
+            self.post_message(self.Moved("enter"))
+        elif (text := self.text.strip("\n")).strip():
+            self.text = ""  # what is typed from now on belongs to the next message
+            self.post_message(self.Sent(text))
+
+    def action_new_line(self) -> None:
+        """Begins another line."""
+        self.insert("\n")
+
+    def action_complete(self) -> None:
+        """Takes the completion that is chosen; else goes on to the messages."""
+        if self.completing:
+            self.post_message(self.Moved("tab"))
+        else:
+            self.screen.focus_next()
+
+    async def on_key(self, event: events.Key) -> None:
+        """Does at once what keys are bound to: an action of the app comes after keys that are typed later."""
+        self.struck_at = time.monotonic()
+        if event.is_printable:
+            return
+        if self.completing and event.key in {"up", "down"}:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Moved(event.key))
+            return
+        if (bound := self.screen.active_bindings.get(event.key)) is not None and bound.node is self:
+            action = {"send": self.action_send, "new_line": self.action_new_line, "complete": self.action_complete}
+            if bound.binding.action in action:
+                event.stop()
+                event.prevent_default()
+                action[bound.binding.action]()
+        elif event.key == "enter":  # bound to nothing: it is not to begin a line either
+            event.prevent_default()
+
+    def write(self, text: str) -> None:
+        """Puts `text` in the place of what is there, and the cursor at its end."""
+        self.text = text
+        self.move_cursor(self.document.end)

@@ -1,0 +1,150 @@
+"""The conversation: however long it is, only what is near the view is on the screen."""
+
+from collections.abc import Sequence
+
+from textual.containers import VerticalScroll
+
+from tui.history.types import State, StoredMessage
+from tui.widgets.message import MessageView
+
+# Messages mounted at first and when an end comes near, at most, and while one is written: every widget costs time
+# whenever a line is added.
+_STEP, _MOST, _WHILE_WRITTEN = 6, 24, 8
+_NEAR_LINES = 6
+
+
+class Transcript(VerticalScroll, can_focus=False):
+    """The messages of a branch. It follows what is written, unless the user has scrolled away."""
+
+    DEFAULT_CSS = """
+    Transcript { height: 1fr; scrollbar-size-vertical: 1; }
+    """
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        super().__init__(id="transcript")
+        self._messages: list[StoredMessage] = []
+        self._begin = self._end = 0
+        self._moving = False
+
+    @property
+    def mounted(self) -> list[MessageView]:
+        """The messages that are widgets now."""
+        return [each for each in self.children if isinstance(each, MessageView)]
+
+    def view(self, number: int) -> MessageView | None:
+        """The widget of a message, if it is near the view."""
+        return next((each for each in self.mounted if each.shown.id == number), None)
+
+    async def show(self, messages: Sequence[StoredMessage], at: int | None = None) -> None:
+        """Shows a branch, from its end or with the message `at` in view."""
+        self._moving = True
+        try:
+            self._messages = list(messages)
+            place = next((place for place, each in enumerate(messages) if each.id == at), len(messages))
+            self._end = min(len(messages), place + _STEP // 2)
+            self._begin = max(0, self._end - _STEP)
+            with self.app.batch_update():
+                await self.remove_children()
+                await self._mount([MessageView(each) for each in messages[self._begin : self._end]])
+            self.anchor()
+        finally:
+            self._moving = False
+        self.call_after_refresh(self._check_ends)
+        if at is not None and (view := self.view(at)) is not None:
+            self.call_after_refresh(self.scroll_to_widget, view, top=True, animate=False)
+
+    async def add(self, message: StoredMessage) -> MessageView:
+        """Shows a further message at the end, and goes there."""
+        self._messages.append(message)
+        if self._end != len(self._messages) - 1:
+            await self.show(self._messages)
+        else:
+            self._end += 1
+            await self._mount([MessageView(message, is_new=message.state is State.WRITING)])
+            await self._trim_top(max(_WHILE_WRITTEN, self.size.height // 2))
+        self.anchor()
+        view = self.view(message.id)
+        assert view is not None
+        return view
+
+    def replaced(self, message: StoredMessage) -> None:
+        """Takes note of a message's new text, for when it comes near the view again."""
+        for place in range(len(self._messages) - 1, -1, -1):
+            if self._messages[place].id == message.id:
+                self._messages[place] = message
+                return
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Brings in messages as their place comes near the view."""
+        super().watch_scroll_y(old_value, new_value)
+        if old_value != new_value:
+            self._check_ends()
+
+    def _check_ends(self) -> None:
+        if self._moving:
+            return
+        if self.scroll_y < _NEAR_LINES and self._begin > 0:
+            self._moving = True
+            self.call_later(self._earlier)
+        elif self.scroll_y > self.max_scroll_y - _NEAR_LINES and self._end < len(self._messages):
+            self._moving = True
+            self.call_later(self._later)
+
+    async def _earlier(self) -> None:
+        begin = max(0, self._begin - _STEP)
+        added = [MessageView(each) for each in self._messages[begin : self._begin]]
+        self._begin = begin
+        await self._changed_above(added, [])
+        if (extra := len(self.mounted) - self._most) > 0 and not self._writing():
+            self._end -= extra
+            await self.remove_children(self.mounted[-extra:])
+            self._anchored = False  # below the view there is more than is mounted
+        self.call_after_refresh(self._moved)
+
+    async def _later(self) -> None:
+        end = min(len(self._messages), self._end + _STEP)
+        await self._mount([MessageView(each) for each in self._messages[self._end : end]])
+        self._end = end
+        await self._trim_top(self._most)
+        if end == len(self._messages):
+            # `anchor` would go to the end at once; the user goes there, or not.
+            self._anchored, self._anchor_released = True, True
+        self.call_after_refresh(self._moved)
+
+    def _moved(self) -> None:
+        self._moving = False
+        self._check_ends()
+
+    @property
+    def _most(self) -> int:
+        """Messages mounted at most: more than a screen holds, as each has two lines or more."""
+        return max(_MOST, self.size.height)
+
+    async def _trim_top(self, most: int) -> None:
+        if (extra := len(self.mounted) - most) > 0:
+            self._begin += extra
+            await self._changed_above([], self.mounted[:extra])
+
+    async def _mount(self, views: Sequence[MessageView], before: int | None = None) -> None:
+        await self.mount_all(views, before=before)
+        for view in views:
+            await view.load()
+
+    async def _changed_above(self, added: Sequence[MessageView], removed: Sequence[MessageView]) -> None:
+        """Mounts and removes above the view, and leaves what is in view where it is."""
+        seen = next((each for each in self.mounted if each not in removed), None)
+        before = seen.virtual_region.y if seen is not None else 0
+        with self.app.batch_update():
+            if removed:
+                await self.remove_children(removed)
+            if added:
+                await self._mount(added, before=0)
+            # The new places are needed before anything is painted, or what is read would jump and come back.
+            self.screen._refresh_layout()
+            moved = seen.virtual_region.y - before if seen is not None else 0
+            if moved and not (self.is_anchored and not self._anchor_released):
+                self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
+
+    def _writing(self) -> bool:
+        return bool(self.mounted) and self.mounted[-1].is_writing
