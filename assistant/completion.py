@@ -1,7 +1,7 @@
 """Completing code at a place in a text: window, prompt, generation and filters."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -132,8 +132,12 @@ class Completer:
         begun = time.perf_counter()
         return Task(before, after, options, place, self._prompt(before, after, options, place), begun)
 
-    def perform(self, task: Task, cancel: Cancellation | None = None) -> Completion:
+    def perform(
+        self, task: Task, cancel: Cancellation | None = None, heard: Callable[[str], None] | None = None
+    ) -> Completion:
         """The completion of a task.
+
+        While the model writes, `heard` is called with all that it has written, before anything is filtered.
 
         Raises:
             EngineError: the model fails.
@@ -143,7 +147,7 @@ class Completer:
         sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
         generation = self._engine.generate(task.prompt, sampling, cancel, sequence=place.sequence)
         with closing(generation):
-            stream = Stream(cuts_for(around.lines, options.max_lines), around.site, options.max_seconds)
+            stream = Stream(cuts_for(around.lines, options.max_lines), around.site, options.max_seconds, heard)
             stream.read(generation)
         finished = finish(stream.text, around, stream.ending, automatic=place.automatic)
         first = stream.first_piece_at

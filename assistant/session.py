@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from assistant.context.builder import ContextBuilder
+from assistant.engine.scheduler import detached
 from assistant.errors import EngineError
 from assistant.fim import find_fim_tokens
 from assistant.languages import Language
@@ -62,6 +63,7 @@ class Session:
         self._opening: Future[_Opened] | None = None
         self._failed_at = 0.0
         self._opened: _Opened | None = None
+        self._newest: dict[str, int] = {}  # versions of documents
         self._lock = Lock()
 
     @property
@@ -87,18 +89,21 @@ class Session:
             return self._opening
 
     def suggest(self, request: SuggestionRequest) -> Future[Suggestion | NoSuggestion]:
-        """A suggestion, computed in the model's thread; a newer request for the same document cancels this one.
+        """A suggestion, computed in the model's thread; the model has to be open.
 
-        The model has to be open.
+        A newer request for the same document ends the computation, unless what was typed since is what the model
+        writes: then it is finished, and answers the newer one. The same holds when the future is cancelled.
         """
         opened = self._opened
         assert opened is not None, "a suggestion was asked for before the model was opened"
         self._models.used(opened.model)
-        answer = opened.model.scheduler.submit(
-            request.buffer.uri, lambda cancel: opened.suggester.suggest(request, cancel)
+        computing = opened.model.scheduler.submit(
+            request.buffer.uri,
+            lambda cancel: opened.suggester.suggest(request, cancel),
+            opened.suggester.earlier(request),
         )
-        answer.add_done_callback(lambda ended: self._prepare(opened, request, ended))
-        return answer
+        computing.add_done_callback(lambda ended: self._prepare(opened, request, ended))
+        return detached(computing, lambda: self._abandon(opened, request, computing))
 
     def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
         """A suggestion known from earlier ones, without the model."""
@@ -106,7 +111,8 @@ class Session:
 
     def look_ahead(self, request: SuggestionRequest, suggestion: Suggestion) -> None:
         """Computes, once nothing else is to do, what comes after a suggestion that is being shown."""
-        if (opened := self._opened) is not None and not opened.model.closed:
+        opened = self._opened
+        if opened is not None and not opened.model.closed and not opened.suggester.is_ahead(request, suggestion):
             opened.model.scheduler.idle(
                 request.buffer.uri, lambda cancel: opened.suggester.ahead(request, suggestion, cancel)
             )
@@ -122,12 +128,16 @@ class Session:
         self._context.opened(buffer)
 
     def document_edited(self, buffer: Buffer, offset: int) -> None:
-        """Takes note of a change at `offset`."""
+        """Takes note of a change at `offset`, which stops what is computed for a text that is no more."""
+        self._newest[buffer.uri] = buffer.version
+        if (opened := self._opened) is not None:
+            opened.suggester.goes_on(buffer)
         self._context.edited(buffer, offset)
 
     def document_closed(self, uri: str) -> None:
         """Takes note that the user has closed a document."""
         self.cancel(uri)
+        self._newest.pop(uri, None)
         self._context.closed(uri)
 
     def use_options(self, options: SuggestionOptions) -> None:
@@ -148,6 +158,14 @@ class Session:
         """Waits for an opening to end; the models belong to `OpenModels`."""
         self._opener.shutdown(wait=True, cancel_futures=True)
         self._context.close()
+
+    def _abandon(
+        self, opened: _Opened, request: SuggestionRequest, computing: Future[Suggestion | NoSuggestion]
+    ) -> None:
+        """Nobody waits for a suggestion any more: it is computed to its end only if typing has come between."""
+        unchanged = self._newest.get(request.buffer.uri, request.buffer.version) == request.buffer.version
+        if unchanged or not opened.suggester.is_underway(request):
+            computing.cancel()
 
     def _prepare(self, opened: _Opened, request: SuggestionRequest, ended: Future[Suggestion | NoSuggestion]) -> None:
         """Once a suggestion was computed and nothing else is to do, evaluates all of its place's prompt."""

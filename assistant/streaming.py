@@ -1,7 +1,7 @@
 """Cutting a completion while it is generated: what comes after the cut is never decoded."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from assistant.engine.protocol import Generation, StopReason
 from assistant.filters import Cut, Site
@@ -25,14 +25,21 @@ class Stream:
         first_piece_at: when the first text came, by `time.perf_counter`; None before.
     """
 
-    def __init__(self, cuts: Sequence[tuple[Ending, Cut]], site: Site, max_seconds: float | None = None) -> None:
-        """Nothing yet; `max_seconds` count from the first text."""
+    def __init__(
+        self,
+        cuts: Sequence[tuple[Ending, Cut]],
+        site: Site,
+        max_seconds: float | None = None,
+        heard: Callable[[str], None] | None = None,
+    ) -> None:
+        """Nothing yet; `max_seconds` count from the first text, `heard` is called with all that there is of it."""
         self.text = ""
         self.ending = Ending.END_TOKEN
         self.first_piece_at: float | None = None
         self._cuts = cuts
         self._site = site
         self._max_seconds = max_seconds
+        self._heard = heard
 
     def read(self, generation: Generation) -> None:
         """Takes pieces until the completion has ended; the generation is left for the caller to close."""
@@ -40,6 +47,8 @@ class Stream:
             if self.first_piece_at is None:
                 self.first_piece_at = time.perf_counter()
             self.text += piece
+            if self._heard is not None:
+                self._heard(self.text)
             if "\n" in piece and self._cut(self.text[: self.text.rfind("\n") + 1]):
                 return
             if self._cut_loop():

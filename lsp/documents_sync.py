@@ -36,10 +36,10 @@ def changed(server: SnedServer, params: types.DidChangeTextDocumentParams) -> No
 
 def notebook_changed(server: SnedServer, params: types.DidChangeNotebookDocumentParams) -> None:
     """The same, for each cell that changed."""
-    server.suggesting.stop(params.notebook_document.uri)
     cells = params.change.cells
     for each in (cells.text_content if cells is not None else None) or ():
         _changed(server, each.document.uri, each.changes)
+    server.suggesting.stop(params.notebook_document.uri)
 
 
 def closed(server: SnedServer, params: types.DidCloseTextDocumentParams) -> None:
@@ -64,9 +64,10 @@ def _changed(server: SnedServer, uri: str, changes: Sequence[types.TextDocumentC
     view = server.view(uri)
     if view is None:
         return
-    server.suggesting.stop(view.buffer.uri)
     offset = _offset_after(view.document, changes[-1]) if changes else 0
+    # First, so that the session knows the text for which nobody waits any more.
     server.session_of(view).document_edited(view.buffer, view.begin + offset)
+    server.suggesting.stop(view.buffer.uri)
 
 
 def _offset_after(document: Document, change: types.TextDocumentContentChangeEvent) -> int:

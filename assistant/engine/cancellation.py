@@ -21,6 +21,10 @@ class Cancellation(Event):
         self._native[0] = b"\x01"
         super().set()
 
+    def set_softly(self) -> None:
+        """Asks it to stop once what it evaluates at this moment, a batch or a token, is done: none of it is lost."""
+        super().set()
+
     def clear(self) -> None:
         """Makes the cancellation usable for another computation."""
         self._native[0] = b"\x00"

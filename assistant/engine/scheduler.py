@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from enum import Enum
 from threading import Condition, Thread, current_thread
 from typing import Any, TypeVar
 
@@ -13,6 +14,14 @@ from assistant.errors import EngineError
 _log = logging.getLogger("sned.engine")
 
 T = TypeVar("T")
+
+
+class Earlier(Enum):
+    """What becomes of a key's running job when a newer one is submitted."""
+
+    STOP = "it is cancelled and stops at once"
+    STOP_SOFTLY = "it is cancelled and stops after what it evaluates at that moment"
+    GO_ON = "it goes on, and the newer one runs after it"
 
 
 class Scheduler:
@@ -35,8 +44,8 @@ class Scheduler:
         self._thread = Thread(target=self._work, name=f"sned-{engine.info.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, key: str, job: Callable[[Cancellation], T]) -> Future[T]:
-        """Runs `job` after those waiting; what the same key has waiting, idle or running is cancelled.
+    def submit(self, key: str, job: Callable[[Cancellation], T], earlier: Earlier = Earlier.STOP) -> Future[T]:
+        """Runs `job` after those waiting; what its key has waiting is cancelled, what it has running as `earlier` says.
 
         Once the scheduler is closed, the future fails with an EngineError.
         """
@@ -47,7 +56,10 @@ class Scheduler:
             if not self._closed:
                 self._waiting[key] = new
                 self._changed.notify()
-        if running is not None and (running.idle or running.key == key):
+        if running is not None and running.key == key:
+            if earlier is not Earlier.GO_ON:
+                running.stop(softly=earlier is Earlier.STOP_SOFTLY)
+        elif running is not None and running.idle:
             running.stop()
         _drop(stale)
         return self._accepted(new)
@@ -136,11 +148,14 @@ class _Job:
         self.future: Future[Any] = Future()
         self._function = function
         self._cancel = Cancellation()
+        self._softly = False
         self.future.add_done_callback(self._stop_if_cancelled)
 
-    def stop(self) -> None:
+    def stop(self, *, softly: bool = False) -> None:
         """Cancels the future, and so the computation; nothing if it has ended."""
-        self.future.cancel()
+        self._softly = softly
+        if self.future.cancel() and not softly:
+            self._cancel.set()  # also if it was stopped softly before
 
     def perform(self) -> None:
         """Runs the job in this thread and gives the future what comes of it."""
@@ -160,7 +175,10 @@ class _Job:
 
     def _stop_if_cancelled(self, future: Future[Any]) -> None:
         if future.cancelled():
-            self._cancel.set()
+            if self._softly:
+                self._cancel.set_softly()
+            else:
+                self._cancel.set()
 
 
 def _drop(jobs: "Iterable[_Job | None]") -> None:
@@ -168,3 +186,23 @@ def _drop(jobs: "Iterable[_Job | None]") -> None:
     for job in jobs:
         if job is not None and job.future.cancel():
             job.future.set_running_or_notify_cancel()  # who waits with concurrent.futures.wait is told only now
+
+
+def detached(future: Future[T], abandon: Callable[[], None]) -> Future[T]:
+    """A future with the same outcome; cancelling it calls `abandon`, which decides whether the other is cancelled."""
+    outer: Future[T] = Future()
+    outer.add_done_callback(lambda ended: abandon() if ended.cancelled() else None)
+
+    def settle(ended: Future[T]) -> None:
+        if ended.cancelled():
+            if outer.cancel():
+                outer.set_running_or_notify_cancel()
+        elif outer.set_running_or_notify_cancel():
+            error = ended.exception()
+            if error is not None:
+                outer.set_exception(error)
+            else:
+                outer.set_result(ended.result())
+
+    future.add_done_callback(settle)
+    return outer

@@ -1,6 +1,7 @@
 """Suggestions from one model: context, prompt, generation, filters and the cache of what is known already."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -11,12 +12,14 @@ from assistant.context.budget import context_budget
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, StopReason, Usage
+from assistant.engine.scheduler import Earlier
 from assistant.fim import FileName
 from assistant.finishing import Ending, Refusal
 from assistant.grammars import grammar_of
 from assistant.suggestion.alternatives import ALL_SHOWN, draws, is_new
 from assistant.suggestion.cache import SuggestionCache
 from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+from assistant.suggestion.underway import Underway
 from assistant.window import WindowSize
 
 
@@ -45,6 +48,8 @@ _MEASURED_TOKENS = 64
 
 # Who asks for a suggestion by a key waits longer for a better one.
 _PATIENCE_WHEN_ASKED = 3.0
+# With less around the cursor a model guesses; a machine that is busy with other things is not to come to that.
+_LEAST_NEAR_TOKENS = 128
 # Evaluated beside the next request, they are not worth a job of their own.
 _FEW_TOKENS = 8
 
@@ -99,6 +104,7 @@ class Suggester:
         self._context = context
         self._options = options or SuggestionOptions()
         self._cache = SuggestionCache()
+        self._underway: Underway | None = None
         self._pace = pace or Pace()
 
     def suggest(self, request: SuggestionRequest, cancel: Cancellation) -> Suggestion | NoSuggestion:
@@ -109,9 +115,46 @@ class Suggester:
         """
         if request.other_than:
             return self._another(request, cancel)
+        return self._known_or_written(request, Underway(request, cancel), cancel)
+
+    def earlier(self, request: SuggestionRequest) -> Earlier:
+        """What is to become of the suggestion that is being computed for a document when `request` is made for it.
+
+        Usable from any thread, as the next method is.
+        """
+        underway = self._underway
+        if underway is None or request.other_than or request.lines is not underway.request.lines:
+            return Earlier.STOP
+        if len(request.after) == len(underway.request.after) and underway.follow(request.buffer):
+            return Earlier.GO_ON if underway.begun else Earlier.STOP_SOFTLY
+        shares = not underway.begun and underway.shares_prompt(request.buffer)
+        return Earlier.STOP_SOFTLY if shares else Earlier.STOP
+
+    def goes_on(self, buffer: Buffer) -> bool:
+        """Whether what is being computed for a document is of use for it as it is now; if it is not, it is stopped."""
+        underway = self._underway
+        if underway is None or underway.request.buffer.uri != buffer.uri or underway.ahead:
+            return False
+        if underway.follow(buffer) or (not underway.begun and underway.shares_prompt(buffer)):
+            return True
+        underway.stop()
+        return False
+
+    def is_underway(self, request: SuggestionRequest) -> bool:
+        """Whether this very request's suggestion is being computed, and not stopped. Usable from any thread."""
+        underway = self._underway
+        return underway is not None and underway.request is request and not underway.stopped
+
+    def _known_or_written(
+        self, request: SuggestionRequest, underway: Underway, cancel: Cancellation
+    ) -> Suggestion | NoSuggestion:
         if (known := self.from_cache(request)) is not None:
             return known
-        answer = self._computed(request, self._completion_options(request), cancel)
+        self._underway = underway
+        try:
+            answer = self._computed(request, self._completion_options(request), cancel, underway.wrote)
+        finally:
+            self._underway = None
         return self._kept(request, answer) if isinstance(answer, Suggestion) else answer
 
     def _another(self, request: SuggestionRequest, cancel: Cancellation) -> Suggestion | NoSuggestion:
@@ -131,12 +174,16 @@ class Suggester:
         return suggestion
 
     def _computed(
-        self, request: SuggestionRequest, options: CompletionOptions, cancel: Cancellation
+        self,
+        request: SuggestionRequest,
+        options: CompletionOptions,
+        cancel: Cancellation,
+        heard: Callable[[str], None] | None = None,
     ) -> Suggestion | NoSuggestion:
         started = time.perf_counter()
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
-        completion = self._completer.perform(self._affordable(request, options), cancel)
+        completion = self._completer.perform(self._affordable(request, options), cancel, heard)
         self._measure(completion.usage)
         if completion.ending is Ending.CANCELLED:
             return NoSuggestion(Refusal.CANCELLED.value)
@@ -158,9 +205,16 @@ class Suggester:
         Raises:
             EngineError: as `suggest`.
         """
-        offset = request.offset + len(suggestion.text)
-        text = request.before + suggestion.text + request.after
-        self.suggest(replace(request, buffer=replace(request.buffer, text=text), offset=offset, other_than=()), cancel)
+        following = _accepted(request, suggestion)
+        self._known_or_written(following, Underway(following, cancel, ahead=True), cancel)
+
+    def is_ahead(self, request: SuggestionRequest, suggestion: Suggestion) -> bool:
+        """Whether what comes after this suggestion is being computed already. Usable from any thread."""
+        underway, following = self._underway, _accepted(request, suggestion)
+        return underway is not None and (
+            (underway.request.buffer.uri, underway.request.buffer.text, underway.request.offset)
+            == (following.buffer.uri, following.buffer.text, following.offset)
+        )
 
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
@@ -181,7 +235,7 @@ class Suggester:
         """The task with its whole prompt if that is evaluated soon enough; else with the text next to the cursor."""
         whole = self._whole(request, options)
         patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
-        affordable = int(self._pace.prefill_rate * patience)
+        affordable = max(int(self._pace.prefill_rate * patience), _LEAST_NEAR_TOKENS)
         if self._engine.uncached_tokens(whole.prompt) <= affordable:
             return whole
         # In a sequence of its own: what has been evaluated of the whole prompt stays.
@@ -220,6 +274,13 @@ class Suggester:
             return  # how many tokens were evaluated in that time is not known
         if usage.prompt_tokens - usage.cached_tokens >= _MEASURED_TOKENS and usage.prefill_rate:
             self._pace.prefill_rate = usage.prefill_rate
+
+
+def _accepted(request: SuggestionRequest, suggestion: Suggestion) -> SuggestionRequest:
+    """The request that follows when a suggestion is accepted."""
+    text = request.before + suggestion.text + request.after
+    offset = request.offset + len(suggestion.text)
+    return replace(request, buffer=replace(request.buffer, text=text), offset=offset, other_than=())
 
 
 def _group(request: SuggestionRequest) -> str:

@@ -76,7 +76,8 @@ vim.cmd('5,6SnedEdit Rename subtract to minus')
 vim.wait(60000, function() return vim.api.nvim_buf_get_lines(buffer, 4, 5, true)[1]:find('minus') ~= nil end)
 local edited = table.concat(vim.api.nvim_buf_get_lines(buffer, 4, 6, true), '\\n')
 local found = {
-  explained = explained, answered = answered, again = again, earlier = sent.arguments[4], asked = asked, edited = edited,
+  explained = explained, answered = answered, again = again, earlier = sent.arguments[4],
+  asked = asked, edited = edited,
   in_its_window = vim.api.nvim_get_current_win() == window,
 }
 vim.fn.writefile({ vim.json.encode(found) }, 'answer.json')

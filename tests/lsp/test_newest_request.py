@@ -90,10 +90,36 @@ async def test_typing_is_waited_out_when_asked_for() -> None:
         assert time.monotonic() - started >= 0.3
 
 
-async def seen(capfd: pytest.CaptureFixture[str], word: str) -> None:
-    """Waits until the server has written a word to standard error."""
+async def seen(capfd: pytest.CaptureFixture[str], word: str) -> str:
+    """Waits until the server has written a word to standard error; gives all it wrote since the last call."""
     text = ""
     async with asyncio.timeout(10):
         while word not in text:
             text += capfd.readouterr().err
             await asyncio.sleep(0.01)
+    return text
+
+
+async def test_typing_what_the_model_writes_lets_it_go_on(capfd: pytest.CaptureFixture[str]) -> None:
+    async with Editor(command=SLOW) as editor:
+        editor.open(URI, "value = ")
+        older = asyncio.ensure_future(editor.ask(URI, 0, 8))
+        await seen(capfd, "began")
+        await asyncio.sleep(0.5)
+        editor.insert(URI, 0, 8, "0 + 1")
+        newer = asyncio.ensure_future(editor.ask(URI, 0, 13))
+        assert await older is None
+        answer = await newer
+        assert answer is not None
+        assert answer[0].startswith(" + 2 + 3")
+        assert "cancelled" not in await seen(capfd, "ended")
+
+
+async def test_typing_something_else_stops_it(capfd: pytest.CaptureFixture[str]) -> None:
+    async with Editor(command=SLOW) as editor:
+        editor.open(URI, "value = ")
+        older = asyncio.ensure_future(editor.ask(URI, 0, 8))
+        await seen(capfd, "began")
+        editor.insert(URI, 0, 8, "x")
+        assert await older is None
+        await seen(capfd, "cancelled")

@@ -1,5 +1,6 @@
 """The inference thread, with jobs that last until they are told to end."""
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
-from assistant.engine.scheduler import Scheduler
+from assistant.engine.scheduler import Earlier, Scheduler, detached
 from assistant.errors import EngineError
 
 LONG = 30.0
@@ -360,3 +361,80 @@ class Traffic(RuleBasedStateMachine):
 
 Traffic.TestCase.settings = settings(deadline=None, max_examples=50, stateful_step_count=30)
 TestTraffic = Traffic.TestCase
+
+
+def test_a_running_job_can_be_let_go_on_with_the_newer_one_after_it(scheduler: Scheduler) -> None:
+    older, older_future = begun(scheduler, "document")
+    newer = scheduler.submit("document", at_once("newer"), Earlier.GO_ON)
+    assert not newer.done()
+    older.released.set()
+    assert (older_future.result(LONG), newer.result(LONG)) == ("document", "newer")
+    assert not older.cancelled
+
+
+def test_a_job_stopped_softly_is_told_but_native_code_goes_on(scheduler: Scheduler) -> None:
+    seen: list[tuple[bool, bytes]] = []
+    started = threading.Event()
+
+    def job(cancel: Cancellation) -> None:
+        started.set()
+        cancel.wait(LONG)
+        seen.append((cancel.is_set(), ctypes.string_at(cancel.address)))
+
+    older = scheduler.submit("document", job)
+    assert started.wait(LONG)
+    assert scheduler.submit("document", at_once("newer"), Earlier.STOP_SOFTLY).result(LONG) == "newer"
+    assert older.cancelled()
+    assert seen == [(True, b"")]
+
+
+def test_a_job_stopped_softly_can_still_be_stopped_at_once(scheduler: Scheduler) -> None:
+    started, stopped = threading.Event(), threading.Event()
+
+    def job(cancel: Cancellation) -> None:
+        started.set()
+        while ctypes.string_at(cancel.address) == b"":
+            time.sleep(0.001)
+        stopped.set()
+
+    scheduler.submit("document", job)
+    assert started.wait(LONG)
+    scheduler.submit("document", at_once("newer"), Earlier.STOP_SOFTLY)
+    scheduler.cancel("document")
+    assert stopped.wait(LONG)
+
+
+def test_other_documents_idle_work_gives_way_whatever_becomes_of_the_earlier(scheduler: Scheduler) -> None:
+    job = LongJob("ahead")
+    ahead = scheduler.idle("one", job)
+    assert job.started.wait(LONG)
+    assert scheduler.submit("other", at_once("newer"), Earlier.GO_ON).result(LONG) == "newer"
+    assert ahead.cancelled()
+
+
+@pytest.mark.parametrize("outcome", ["result", "error", "cancelled"])
+def test_a_detached_future_ends_as_the_other_does(outcome: str) -> None:
+    inner: Future[str] = Future()
+    outer = detached(inner, lambda: None)
+    if outcome == "result":
+        inner.set_result("value")
+        assert outer.result(0) == "value"
+    elif outcome == "error":
+        inner.set_exception(EngineError("broken"))
+        with pytest.raises(EngineError, match="broken"):
+            outer.result(0)
+    else:
+        inner.cancel()
+        with pytest.raises(CancelledError):
+            outer.result(0)
+
+
+def test_cancelling_a_detached_future_leaves_the_other_to_who_is_asked() -> None:
+    inner: Future[str] = Future()
+    asked: list[bool] = []
+    outer = detached(inner, lambda: asked.append(inner.done()))
+    assert outer.cancel()
+    assert asked == [False]
+    assert not inner.done()
+    inner.set_result("value")
+    assert outer.cancelled()
