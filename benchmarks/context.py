@@ -6,8 +6,9 @@
 With `--tasks` (HumanEval-Infilling's single-line set, see infilling.py) the chunks have nothing to do with the task:
 they show whether text in front breaks infilling. With `--project` the tasks are made of that project's own Python
 files: the cursor stands in a call of a function that another file defines, after the opening bracket, and the rest of
-the line is to be written; related chunks are those that `ContextBuilder` chooses there. A name's calls after the first
-in a file are left out, as the first shows how it is called.
+the line is to be written; related chunks are those that `ContextBuilder` chooses there, in a file that was just opened,
+or where the file is being typed: some lines before, where typing began, and at the cursor once the engine was idle. A
+name's calls after the first in a file are left out, as the first shows how it is called.
 """
 
 import argparse
@@ -30,6 +31,8 @@ from assistant.suggestion.types import Buffer, SuggestionRequest
 from assistant.window import WindowSize, window_after, window_before
 
 LINES = 24
+# Typing began at the start of the line that is so far before the cursor: the cursor has not moved to another place.
+TYPED = 400
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class CallTask:
     path: Path
     text: str
     offset: int
+    name: str
+
+    def defined_in(self, chunks: tuple[Chunk, ...]) -> bool:
+        """Whether one of the chunks has the definition of what is called."""
+        return any(f"def {self.name}(" in chunk.text or f"class {self.name}" in chunk.text for chunk in chunks)
 
     @property
     def answer(self) -> str:
@@ -85,7 +93,7 @@ def calls_in(path: Path, modules: set[str]) -> Iterator[CallTask]:
         offset = sum(map(len, lines[: call.lineno - 1])) + column
         if text[offset - 1] == "(" and text[offset] != "\n":
             imported.remove(name)
-            yield CallTask(path, text, offset)
+            yield CallTask(path, text, offset, name)
 
 
 def unrelated_chunks(root: Path) -> tuple[Chunk, ...]:
@@ -96,24 +104,42 @@ def unrelated_chunks(root: Path) -> tuple[Chunk, ...]:
 
 
 class RelatedChunks:
-    """What `ContextBuilder` chooses for a task, as if its file had just been opened."""
+    """What `ContextBuilder` chooses for a task, from the project as it is."""
 
     def __init__(self, root: Path, count_tokens: Callable[[str], int], budget: int) -> None:
         self._builder = ContextBuilder(root, count_tokens)
         self._budget = budget
+        self._nowhere = SuggestionRequest(Buffer((root / "new.py").as_uri(), root / "new.py", "python", 0, ""), 0)
         self.seconds: list[float] = []
 
-    def __call__(self, task: CallTask) -> tuple[Chunk, ...]:
-        """The chunks; all that was opened before is closed."""
-        buffer = Buffer(task.path.as_uri(), task.path, "python", 0, task.text)
-        request = SuggestionRequest(buffer, task.offset)
-        self._builder.chunks(request, 0)
-        self._builder.wait_for_index()
+    def of_opened(self, task: CallTask) -> tuple[Chunk, ...]:
+        """The chunks when the file has just been opened; nothing else is open."""
+        request = self._begin(task, task.text, task.offset)
         started = time.perf_counter()
-        chunks = self._builder.chunks(request, self._budget, idle=True)
+        chunks = self._builder.chunks(request, self._budget)
         self.seconds.append(time.perf_counter() - started)
-        self._builder.closed(buffer.uri)
+        self._builder.closed(request.buffer.uri)
         return chunks
+
+    def of_typed(self, task: CallTask) -> tuple[tuple[Chunk, ...], tuple[Chunk, ...]]:
+        """The chunks that were chosen where typing began, and those at the cursor once the engine was idle."""
+        start = task.text.rfind("\n", 0, max(task.offset - TYPED, 0)) + 1
+        rest = task.text[task.offset + len(task.answer) :]
+        early = self._builder.chunks(self._begin(task, task.text[:start] + rest, start), self._budget)
+        typed = Buffer(task.path.as_uri(), task.path, "python", 1, task.text[: task.offset] + rest)
+        request = SuggestionRequest(typed, task.offset)
+        assert self._builder.chunks(request, self._budget) == early
+        if (choice := self._builder.reconsider(request, self._budget)) is not None:
+            self._builder.adopt(choice)
+        late = self._builder.chunks(request, self._budget)
+        self._builder.closed(typed.uri)
+        return early, late
+
+    def _begin(self, task: CallTask, text: str, offset: int) -> SuggestionRequest:
+        """A request in a document that is new; it begins with no other's chunks."""
+        self._builder.chunks(self._nowhere, 0)
+        self._builder.wait_for_index()
+        return SuggestionRequest(Buffer(task.path.as_uri(), task.path, "python", 0, text), offset)
 
 
 def report(engine: LlamaEngine, tasks: list[Task], prompts: dict[str, Callable[[int], Prompt]]) -> None:
@@ -165,7 +191,14 @@ def measure_project(engine: LlamaEngine, root: Path, options: argparse.Namespace
     ]
     fim, unrelated = find_fim_tokens(engine), unrelated_chunks(root)
     related = RelatedChunks(root, engine.count_tokens, options.budget)
-    chosen = [related(call) for call in calls]
+    chosen = [related.of_opened(call) for call in calls]
+    typed = [related.of_typed(call) for call in calls]
+    exchanged = sum(early != late for early, late in typed)
+    defined = [sum(call.defined_in(each[which]) for call, each in zip(calls, typed, strict=True)) for which in (0, 1)]
+    print(
+        f"typing: {exchanged} of {len(calls)} prompts exchanged when idle; "
+        f"with the definition of what is called: {defined[0]} before, {defined[1]} after"
+    )
     names = [FileName(root.resolve().name, call.path.relative_to(root.resolve()).as_posix()) for call in calls]
 
     def prompt_with(index: int, chunks: tuple[Chunk, ...]) -> Prompt:
@@ -179,6 +212,8 @@ def measure_project(engine: LlamaEngine, root: Path, options: argparse.Namespace
             "alone": lambda index: prompt_with(index, ()),
             "unrelated chunks": lambda index: prompt_with(index, unrelated),
             "related chunks": lambda index: prompt_with(index, chosen[index]),
+            "related where typing began": lambda index: prompt_with(index, typed[index][0]),
+            "related once the engine was idle": lambda index: prompt_with(index, typed[index][1]),
         },
     )
 
@@ -199,7 +234,7 @@ def main() -> None:
     if options.tasks:
         measure_tasks(engine, options.tasks, options)
     else:
-        measure_project(engine, options.project, options)
+        measure_project(engine, options.project.resolve(), options)
     engine.close()
 
 

@@ -9,11 +9,11 @@ from assistant.context.definitions import used_definitions
 from assistant.context.index import DefinitionIndex
 from assistant.context.layout import Candidate, Layout
 from assistant.context.node_types import LANGUAGES
-from assistant.context.ranking import open_score, ranked, shared_words, visited_score, words
+from assistant.context.ranking import ONLY_ONE_OF_ITS_NAME, open_score, ranked, shared_words, visited_score, words
 from assistant.context.ring import Ring, Visited
 from assistant.context.saved import SavedChunk, SavedContext, SavedDocument, SavedVisit, Sources
 from assistant.context.scope import scope_at
-from assistant.context.similarity import line_set
+from assistant.context.similarity import Lines, line_set
 from assistant.context.surroundings import Extent, text_around
 from assistant.context.types import Chunk
 from assistant.grammars import grammar_of
@@ -24,6 +24,11 @@ from assistant.window import CountTokens
 _SHOWN = Extent(before=48, after=16)
 # Lines of an open document that nobody has worked at.
 _OPEN_LINES = 24
+
+# Chunks chosen anew at the same place cost the evaluation of all that follows them. One has to be worth that: the
+# definition of a name near the cursor that is imported or in the project once. In 44 calls of other files' functions
+# (benchmarks/context.py) this brings the definition to 24, by 40 exchanges; asking for twice the score, to 17 by 23.
+_WORTH_IT = 0.95 * ONLY_ONE_OF_ITS_NAME
 
 # Documents whose chunks are kept for the next start: more than the KV cache holds.
 _SAVED_DOCUMENTS = 16
@@ -46,14 +51,29 @@ class _Place:
     following: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Chunks that were chosen anew for a document's prompts, which go on without them until they are adopted."""
+
+    uri: str
+    place: _Place
+    layout: Layout
+    considered: frozenset[Chunk]
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """In the order of the prompt."""
+        return self.layout.chunks
+
+
 class ContextBuilder:
     """Chooses chunks of other files, and of far parts of the same, and keeps their order for the KV cache.
 
     Chunks stand in front of the text around the cursor, so a chunk more costs the evaluation of that text. They are
-    chosen anew where it is evaluated again anyway, at another place or far down the same one, and when the engine is
-    idle.
+    chosen anew where it is evaluated again anyway, at another place or far down the same one. When the engine is idle
+    it can evaluate a prompt with better ones ahead: `reconsider` and `adopt`.
 
-    `opened`, `edited` and `closed` come from any thread and return at once. `chunks` belongs to the inference thread.
+    `opened`, `edited` and `closed` come from any thread and return at once. The others belong to the inference thread.
     """
 
     def __init__(self, root: Path | None, count_tokens: CountTokens) -> None:
@@ -68,6 +88,7 @@ class ContextBuilder:
         self._closed: list[Buffer] = []
         self._layouts: dict[str, Layout] = {}
         self._places: dict[str, _Place] = {}
+        self._considered: dict[str, frozenset[Chunk]] = {}
 
     def opened(self, buffer: Buffer) -> None:
         """A document is open in the editor."""
@@ -88,28 +109,48 @@ class ContextBuilder:
             if buffer is not None:
                 self._closed.append(buffer)
 
-    def chunks(self, request: SuggestionRequest, budget_tokens: int, *, idle: bool = False) -> tuple[Chunk, ...]:
+    def chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
         """The chunks for a prompt at the request's place: those of the document's last prompt, and new ones after them.
 
         The request's text may be ahead of the editor's, as if a suggestion had been accepted; it is not remembered
         then. The chunks take no more than `budget_tokens`, with what the repository format puts around them. When some
-        had to be dropped, `rebuilds` has grown. With `idle` the engine has time to evaluate the whole prompt: new
-        chunks are added even where the cursor has not moved.
+        had to be dropped, `rebuilds` has grown.
         """
         uri = request.buffer.uri
         with self._lock:
             self._visit(request)
-            visited, buffers = self._ring.chunks, tuple(self._buffers.values())
-        budget = max(0, budget_tokens - _AROUND_CHUNKS)
         layout = self._layout(uri)
         place = _place(request)
-        if idle or self._has_moved(uri, place) or layout.tokens > budget:
+        if self._has_moved(uri, place) or layout.tokens > _room(budget_tokens):
             self._places[uri] = place
-            self._update_index(buffers)
-            shown = text_around(request.buffer.text, request.offset, _SHOWN)
-            candidates = ranked(list(self._candidates(request, shown, visited, buffers)))
-            layout.update(candidates, line_set(shown), budget)
+            candidates, shown = self._look_around(request)
+            layout.update(candidates, shown, _room(budget_tokens))
         return layout.chunks
+
+    def reconsider(self, request: SuggestionRequest, budget_tokens: int) -> Choice | None:
+        """Better chunks for a place than those its prompts have, once more is known: of the project, or by typing.
+
+        None where there is nothing that is worth evaluating the prompt again, or nothing that was not considered.
+        """
+        uri = request.buffer.uri
+        candidates, shown = self._look_around(request)
+        considered = frozenset(candidate.chunk for candidate in candidates)
+        if considered == self._considered.get(uri):
+            return None
+        old = self._layout(uri)
+        layout = old.copy()
+        layout.update(candidates, shown, _room(budget_tokens))
+        before = set(old.chunks)
+        if all(each.score < _WORTH_IT or each.chunk in before for each in layout.candidates):
+            self._considered[uri] = considered
+            return None
+        return Choice(uri, _place(request), layout, considered)
+
+    def adopt(self, choice: Choice) -> None:
+        """Takes chunks for the document's prompts from now on."""
+        self._layouts.pop(choice.uri, None)
+        self._layouts[choice.uri] = choice.layout
+        self._places[choice.uri], self._considered[choice.uri] = choice.place, choice.considered
 
     def rebuilds(self, uri: str) -> int:
         """How often chunks were dropped from a document's prompts, so that the KV cache lost what follows them."""
@@ -186,6 +227,14 @@ class ContextBuilder:
         last = self._places.get(uri)
         return last is None or last.following != place.following or abs(last.offset - place.offset) > _DRIFT_CHARACTERS
 
+    def _look_around(self, request: SuggestionRequest) -> tuple[list[Candidate], Lines]:
+        """What could be told of the project at a place, best first, and the lines that the prompt shows anyway."""
+        with self._lock:
+            visited, buffers = self._ring.chunks, tuple(self._buffers.values())
+        self._update_index(buffers)
+        shown = text_around(request.buffer.text, request.offset, _SHOWN)
+        return ranked(list(self._candidates(request, shown, visited, buffers))), line_set(shown)
+
     def _cost(self, chunk: Chunk) -> int:
         return self._count_tokens(f"{chunk.path}\n") + self._count_tokens(chunk.text) + _SEPARATORS
 
@@ -196,8 +245,8 @@ class ContextBuilder:
         for buffer in gone:
             if self._indexed.pop(buffer.uri, None) is not None:
                 self._index.release(self.path(buffer))
-            self._layouts.pop(buffer.uri, None)
-            self._places.pop(buffer.uri, None)
+            for known in (self._layouts, self._places, self._considered):
+                known.pop(buffer.uri, None)
         for buffer in buffers:
             grammar = grammar_of(buffer.language_id, buffer.path)
             if grammar is not None and self._indexed.get(buffer.uri) != buffer.version:
@@ -234,6 +283,10 @@ class ContextBuilder:
             first = text_around(buffer.text, 0, Extent(0, _OPEN_LINES - 1))
             return first if first.strip() else ""
         return "".join(f"{line}\n" for line in lines[:_OPEN_LINES])
+
+
+def _room(budget_tokens: int) -> int:
+    return max(0, budget_tokens - _AROUND_CHUNKS)
 
 
 def _place(request: SuggestionRequest) -> _Place:

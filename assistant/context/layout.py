@@ -64,6 +64,12 @@ class Layout:
         """What they cost in all."""
         return sum(placed.tokens for placed in self._placed)
 
+    def copy(self) -> "Layout":
+        """Another one that begins as this is."""
+        other = Layout(self._cost)
+        other.rebuilds, other._placed = self.rebuilds, list(self._placed)
+        return other
+
     def update(self, candidates: Sequence[Candidate], surroundings: Lines, budget: int) -> None:
         """Appends what is new among `candidates` (best first), or rebuilds where that is worth it or cannot be avoided.
 

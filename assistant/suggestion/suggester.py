@@ -9,6 +9,7 @@ from typing import Protocol
 from assistant.catalog import FimTokens
 from assistant.completion import Completer, CompletionOptions, Place, Task
 from assistant.context.budget import context_budget
+from assistant.context.builder import Choice
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, StopReason, Usage
@@ -72,6 +73,14 @@ class Context(Protocol):
 
     def chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
         """Stretches of other files for a prompt."""
+        ...
+
+    def reconsider(self, request: SuggestionRequest, budget_tokens: int) -> Choice | None:
+        """Better ones than those, if there are, to be evaluated when nothing else is to do."""
+        ...
+
+    def adopt(self, choice: Choice) -> None:
+        """Takes them for prompts from now on."""
         ...
 
     def path(self, buffer: Buffer) -> str:
@@ -219,14 +228,44 @@ class Suggester:
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
 
-        Cancelled, it keeps what it has evaluated: the next call for the place goes on from there.
+        Then, if other chunks of the project are better by now, it evaluates the prompt with these, which takes the
+        first one's place once that is done. Cancelled, it keeps what it has evaluated: the next call for the place goes
+        on from there.
 
         Raises:
             EngineError: as `suggest`.
         """
         whole = self._whole(request, self._completion_options(request))
-        if self._engine.uncached_tokens(whole.prompt) > _FEW_TOKENS:
-            self._measure(self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence))
+        missing = self._engine.uncached_tokens(whole.prompt)
+        if missing > _FEW_TOKENS:
+            better, choice = self._better(request, whole)
+            if choice is not None and self._engine.uncached_tokens(better.prompt) <= 2 * missing:
+                self._context.adopt(choice)  # the first one would have to be evaluated as well
+                whole = better
+            usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)
+            self._measure(usage)
+            if usage.stop_reason is StopReason.CANCELLED:
+                return
+        better, choice = self._better(request, whole)
+        if choice is not None:
+            self._exchange(better, choice, cancel)
+
+    def _better(self, request: SuggestionRequest, whole: Task) -> tuple[Task, Choice | None]:
+        """The task with chunks that are better by now, and these; the same one and None if there are none."""
+        choice = self._context.reconsider(request, self._pace.context_budget)
+        if choice is None:
+            return whole, None
+        place = replace(whole.place, chunks=choice.chunks)
+        return self._completer.task(request.before, request.after, whole.options, place), choice
+
+    def _exchange(self, better: Task, choice: Choice, cancel: Cancellation) -> None:
+        """Evaluates a better prompt beside the one that requests are answered from meanwhile."""
+        sequence = better.place.sequence
+        usage = self._engine.prefill(better.prompt, cancel, sequence=f"{sequence} ahead")
+        self._measure(usage)
+        if usage.stop_reason is not StopReason.CANCELLED:
+            self._engine.prefill(better.prompt, cancel, sequence=sequence)  # which takes it over from the other
+            self._context.adopt(choice)
 
     def _whole(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
         return self._completer.task(request.before, request.after, options, self._place(request))

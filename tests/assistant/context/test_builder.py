@@ -56,12 +56,19 @@ def at(document: Buffer, words: str) -> SuggestionRequest:
     return SuggestionRequest(document, document.text.rindex(words) + len(words))
 
 
+def again(builder: ContextBuilder, request: SuggestionRequest, budget: int = BUDGET) -> tuple[Chunk, ...]:
+    """The chunks once the engine has been idle."""
+    if (choice := builder.reconsider(request, budget)) is not None:
+        builder.adopt(choice)
+    return builder.chunks(request, budget)
+
+
 def test_signature_and_docstring_of_what_the_cursor_calls(builder: ContextBuilder, project: Path) -> None:
     request = at(buffer(project, "main.py", MAIN), "turn(")
     builder.chunks(request, BUDGET)
     assert builder.wait_for_index(60)
     expected = (Chunk("wheel.py", 'def turn(angle: int) -> None:\n    """Turns it."""\n'),)
-    assert builder.chunks(request, BUDGET, idle=True) == expected
+    assert again(builder, request) == expected
 
 
 def test_an_unsaved_change_of_a_definition_counts(builder: ContextBuilder, project: Path) -> None:
@@ -69,21 +76,38 @@ def test_an_unsaved_change_of_a_definition_counts(builder: ContextBuilder, proje
     builder.chunks(request, 0)
     assert builder.wait_for_index(60)
     builder.opened(buffer(project, "wheel.py", "def turn(speed): ...\n"))
-    assert builder.chunks(request, BUDGET, idle=True)[0].text == "def turn(speed):\n"
+    assert again(builder, request)[0].text == "def turn(speed):\n"
 
 
-def test_typing_on_leaves_the_chunks_alone_until_the_engine_is_idle(builder: ContextBuilder, project: Path) -> None:
+def test_typing_on_leaves_the_chunks_alone_until_the_engine_was_idle(builder: ContextBuilder, project: Path) -> None:
+    (project / "cart.py").write_text("def pull(weight):\n    pass\n")
     main = MAIN + "\n\ndef last():\n    pass\n"
     builder.chunks(at(buffer(project, "main.py", main), "turn("), BUDGET)
     assert builder.wait_for_index(60)
-    before = builder.chunks(at(buffer(project, "main.py", main), "turn("), BUDGET, idle=True)
-    builder.edited(buffer(project, "other.py", "turned = 90\n" * 3), 0)
-    typed = main.replace("turn(\n", "turn(9\n")
-    after_typing = at(buffer(project, "main.py", typed, 2), "turn(9")
+    before = again(builder, at(buffer(project, "main.py", main), "turn("))
+    typed = main.replace("turn(\n", "turn(pull(\n")
+    after_typing = at(buffer(project, "main.py", typed, 2), "pull(")
     assert builder.chunks(after_typing, BUDGET) == before
-    later = builder.chunks(after_typing, BUDGET, idle=True)
-    assert later[: len(before)] == before
-    assert later[len(before) :] == (Chunk("other.py", "turned = 90\n" * 3),)
+    choice = builder.reconsider(after_typing, BUDGET)
+    assert choice is not None
+    assert builder.chunks(after_typing, BUDGET) == before
+    builder.adopt(choice)
+    assert builder.chunks(after_typing, BUDGET) == choice.chunks == (*before, Chunk("cart.py", "def pull(weight):\n"))
+
+
+def test_what_was_considered_or_is_of_little_use_is_no_reason_to_change(builder: ContextBuilder, project: Path) -> None:
+    request = at(buffer(project, "main.py", MAIN), "turn(")
+    builder.chunks(request, BUDGET)
+    assert builder.wait_for_index(60)
+    dropped, choice = (builder.reconsider(request, BUDGET) for _ in range(2))
+    assert dropped is not None
+    assert choice is not None
+    assert dropped.chunks == choice.chunks  # as long as it is not adopted, it is to be had
+    builder.adopt(choice)
+    assert builder.reconsider(request, BUDGET) is None
+    builder.opened(buffer(project, "notes.txt", "a note\nanother\n"))
+    assert builder.reconsider(request, BUDGET) is None
+    assert builder.chunks(request, BUDGET) == choice.chunks
 
 
 def test_another_place_brings_new_chunks(builder: ContextBuilder, project: Path) -> None:
@@ -119,7 +143,7 @@ def test_without_a_budget_there_are_no_chunks(builder: ContextBuilder, project: 
     request = at(buffer(project, "main.py", MAIN), "turn(")
     builder.chunks(request, BUDGET)
     assert builder.wait_for_index(60)
-    assert builder.chunks(request, BUDGET, idle=True)
+    assert again(builder, request)
     assert builder.chunks(request, 0) == ()
     assert builder.rebuilds(request.buffer.uri) == 1
 
@@ -192,8 +216,9 @@ class Editing(RuleBasedStateMachine):
         document = buffer(self.root, name, self.texts[name], self.version)
         request = SuggestionRequest(document, int(place * len(document.text)))
         rebuilds = self.builders[0].rebuilds(document.uri)
-        chunks, again = (builder.chunks(request, budget, idle=idle) for builder in self.builders)
-        assert chunks == again
+        answer = again if idle else ContextBuilder.chunks
+        chunks, same = (answer(builder, request, budget) for builder in self.builders)
+        assert chunks == same
         assert not chunks or prompt_cost(KNOWN_TOKENS[0], chunks, name) <= budget
         assert not chunks or prompt_cost(KNOWN_TOKENS[-1], chunks, name) <= budget
         before = self.last.get(name, ())

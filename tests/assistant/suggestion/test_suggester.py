@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.context.builder import Choice, ContextBuilder
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.llama import LlamaEngine
@@ -28,6 +29,12 @@ class OneFile:
     def chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
         self.budgets.append(budget_tokens)
         return self._chunks
+
+    def reconsider(self, request: SuggestionRequest, budget_tokens: int) -> Choice | None:
+        return None
+
+    def adopt(self, choice: Choice) -> None:
+        raise AssertionError("there was nothing to adopt")
 
     def path(self, buffer: Buffer) -> str:
         return "pkg/main.py"
@@ -119,3 +126,35 @@ def test_at_a_new_place_a_short_prompt_answers_until_the_whole_is_evaluated(engi
     assert second.usage is not None
     assert second.usage.prompt_tokens > 500
     assert second.usage.prompt_tokens - second.usage.cached_tokens < 8
+
+
+def test_a_definition_that_typing_calls_for_is_in_the_prompt_once_it_is_evaluated(
+    engine: LlamaEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "shapes.py").write_text("def area_of_trapezium(base, top, height_between):\n    return 0\n")
+    context = ContextBuilder(tmp_path, engine.count_tokens)
+    options = SuggestionOptions(max_tokens=16, max_seconds=None, patience=60)
+    suggester = Suggester(engine, find_fim_tokens(engine), context, options)
+    path = tmp_path / "main.py"
+
+    def typed(text: str) -> SuggestionRequest:
+        return SuggestionRequest(Buffer(path.as_uri(), path, "python", len(text), text + "\n"), len(text))
+
+    before = "from shapes import *\n\n\ndef half_of_it(base, top, between):\n    return "
+    first = suggested(suggester.suggest(typed(before), Cancellation()))
+    assert context.wait_for_index(60)
+    call = before + "0.5 * area_of_trapezium("
+    assert context.chunks(typed(call), 512) == ()
+    cancelled = Cancellation()
+    cancelled.set()
+    suggester.prepare(typed(call), cancelled)
+    assert context.chunks(typed(call), 512) == ()
+    suggester.prepare(typed(call), Cancellation())
+    assert [chunk.path for chunk in context.chunks(typed(call), 512)] == ["shapes.py"]
+    second = suggested(suggester.suggest(typed(call), Cancellation()))
+    assert first.usage is not None
+    assert second.usage is not None
+    assert second.usage.prompt_tokens > first.usage.prompt_tokens + 10
+    assert second.usage.prompt_tokens - second.usage.cached_tokens < 8
+    assert "height_between" in second.text or "between" in second.text
+    context.close()
