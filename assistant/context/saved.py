@@ -73,7 +73,8 @@ class Sources:
         if path not in self._texts:
             self._texts[path] = self._read(path)
         source = self._texts[path]
-        lines = line_set(text)
+        # `assistant.context.outline` closes docstrings that it cuts.
+        lines = [line.removesuffix('"""') for line in line_set(text)]
         return source is not None and sum(line in source for line in lines) >= LIKE_ANOTHER * len(lines)
 
     def _read(self, path: str) -> str | None:

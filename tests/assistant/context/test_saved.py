@@ -7,6 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from assistant.context.builder import ContextBuilder
+from assistant.context.index import DefinitionIndex
 from assistant.context.saved import SavedContext, Sources
 from assistant.context.types import Chunk
 from assistant.suggestion.types import Buffer, SuggestionRequest
@@ -121,6 +122,17 @@ def test_of_many_documents_the_last_used_are_saved(second_run: ContextBuilder, p
         second_run.chunks(SuggestionRequest(buffer(project, f"{number}.py", f"x = {number}\n"), 0), BUDGET)
     saved = [Path(document.uri).name for document in second_run.saved().documents]
     assert saved == [f"{number}.py" for number in range(4, 20)]
+
+
+def test_all_that_is_found_in_files_is_what_they_say() -> None:
+    root = Path(__file__).parents[3]
+    index, sources = DefinitionIndex(root), Sources(root, {})
+    files = [
+        path.relative_to(root).as_posix() for folder in ("assistant", "lsp") for path in (root / folder).glob("*.py")
+    ]
+    found = [(path, f"{each.text}\n") for path in files for each in index.definitions(path)]
+    assert len(found) > 500
+    assert [text for path, text in found if not sources.still_say(path, text)] == []
 
 
 @pytest.mark.parametrize(
