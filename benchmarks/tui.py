@@ -36,6 +36,7 @@ from assistant.chat.types import Role
 from tui.app import ChatApp
 from tui.history.store import History
 from tui.history.types import Details, State
+from tui.opening import Opening
 
 path, messages, rate = Path({path!r}), {messages}, {rate}
 TEXT = "This is **what** it does:\\n\\n```python\\ndef add(a, b):\\n    return a + b\\n```\\n\\n- one\\n- `two`\\n"
@@ -53,7 +54,7 @@ backend.engine.pause = 1 / rate
 words = ("The function takes a list of numbers and returns their mean . \\n\\n ```python\\ndef mean(values):\\n "
          "   return sum(values) / len(values)\\n\\n\\n```\\n\\nIt **fails** for an empty list .\\n ").split(" ")
 backend.engine.answers.append([word + " " for word in itertools.islice(itertools.cycle(words), 100_000)])
-app = ChatApp(Path({root!r}), make_backend=backend, resume=True)
+app = ChatApp(Path({root!r}), make_backend=backend, opening=Opening(resume=True))
 app.run()
 """
 

@@ -48,7 +48,7 @@ class Answering:
     async def begin(self) -> None:
         """Adds an answer to the session, and has it written once the model is there."""
         app = self._app
-        message = await app.kept(app.talk.answer)
+        message = await app.speaking.kept(app.talk.answer)
         self._view = await app.transcript.add(message)
         app.refresh_bindings()
         if app.models.open is not None:
@@ -139,7 +139,7 @@ class Answering:
         try:
             app.talk.write(view.shown.id, text, state, details)
         except HistoryError as error:
-            await app.go_on_unkept(error)
+            await app.speaking.go_on_unkept(error)
         shown = next(each for each in reversed(app.talk.branch) if each.role == view.shown.role)
         app.transcript.replaced(shown)
         await view.finish(shown)

@@ -1,34 +1,43 @@
 """The chat app: what is on the screen, and what its keys do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import on
+from textual import events, on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from assistant.chat.types import Role
 from assistant.chat.visible import visible_line
+from assistant.errors import SnedError, UsageError
 from tui.answering import Answering
-from tui.backend import Backend, LocalBackend, MakeBackend, Needed
+from tui.attaching import Attaching
+from tui.backend import Backend, LocalBackend, MakeBackend
+from tui.completing import Completing
+from tui.dialogs import Dialogs
 from tui.history.errors import HistoryError
 from tui.history.store import History
 from tui.models import Models
+from tui.opening import Opening
 from tui.preferences import Preferences
+from tui.speaking import Speaking
 from tui.talk import Talk
+from tui.widgets.completions import Completions
 from tui.widgets.message import MessageView
 from tui.widgets.prompt import Prompt
 from tui.widgets.status_line import Shown, StatusLine
 from tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
-    from tui.history.types import StoredMessage
+    from tui.code.changes import Change
 
-T = TypeVar("T")
+_UNKEPT = "What is said now is not kept; /export writes it to a file."
 
 
 class ChatApp(App[None]):
@@ -47,6 +56,8 @@ class ChatApp(App[None]):
         Binding("ctrl+up", "message(-1)", "Messages", id="messages", key_display="^↑"),
         Binding("ctrl+down", "message(1)", "Next message", show=False, id="next_message"),
         Binding("ctrl+n", "new", "New", id="new", priority=True),
+        Binding("ctrl+o", "sessions", "Sessions", id="sessions"),
+        Binding("f1", "help", "Help", id="help"),
         Binding("ctrl+q", "quit", "Quit", show=False, id="quit", priority=True),
     ]
 
@@ -55,36 +66,38 @@ class ChatApp(App[None]):
         project: Path,
         preferences: Preferences | None = None,
         make_backend: MakeBackend = LocalBackend,
-        *,
-        resume: bool = False,
+        opening: Opening | None = None,
     ) -> None:
-        """An app about a project; `make_backend` is called once the screen is there.
-
-        With `resume` it goes on with the project's last session.
-        """
+        """An app about a project; once the screen is there, `make_backend` is called, and what `opening` says done."""
         super().__init__()
         self.project = project
         self.make_backend = make_backend
-        self._resume = resume
         self.preferences = preferences or Preferences()
+        self.opening = opening or Opening()
         self.theme = self.preferences.theme
         self.set_keymap(dict(self.preferences.keys))
         self.talk = Talk(History(None), project)
-        self.models = Models(self)
+        self.models: Models = Models(self)
         self.answering = Answering(self)
+        self.speaking = Speaking(self)
+        self.attaching = Attaching(self)
+        self.completing: Completing = Completing(self)
+        self.dialogs = Dialogs(self)
         self.transcript = Transcript()
         self.prompt = Prompt()
         self.status = StatusLine()
         self.heading = Static(id="title")
-        self._used = 0
-        self._edited: int | None = None
-        # Whether the history is there, and a model, or known to be missing.
+        self.changes: list[Change] = []
+        # Whether the history is there, and the model known, or what is missing.
         self.is_ready = False
+        self._used = 0
 
     def compose(self) -> ComposeResult:
         """The conversation, the prompt under it, and what there is to know."""
         yield self.heading
         yield self.transcript
+        yield self.completing.list
+        yield self.attaching.line
         yield self.prompt
         yield self.status
         yield Footer(show_command_palette=False)
@@ -100,34 +113,19 @@ class ChatApp(App[None]):
         self.models.close()
         self.talk.history.close()
 
-    # What the rest of the program tells
-
     async def backend_is_here(self, backend: Backend) -> None:
-        """Opens the history, and the session that is gone on with."""
+        """Opens the history, and does what the program was begun with."""
         try:
             history = History(backend.history_path)
         except HistoryError as error:
-            self.tell(f"{error} What is said now is not kept; /export writes it to a file.", severity="warning")
-            return
-        if self.talk.number is not None:  # the user was quicker
-            self.talk.move_to(history)
+            self.tell(f"{error} {_UNKEPT}", severity="warning")
         else:
-            self.talk.history = history
-            if self._resume and (sessions := history.sessions(self.project)):
-                self.talk.open(max(sessions, key=lambda each: each.changed).id)
+            if self.talk.number is None:
+                self.talk.history = history
+            else:  # the user was quicker
+                self.talk.move_to(history)
                 await self.show_branch()
-
-    def cannot_start(self, message: str) -> None:
-        """Says why there is no model to talk with."""
-        self.status.show(Shown("No model"))
-        self.tell(message, severity="error")
-
-    def offer(self, needed: Needed) -> None:
-        """Offers to get a model that is missing."""
-        self.tell(f"{needed.question} /{needed.arguments[0]} gets it.")
-
-    def model_is_open(self) -> None:
-        """Takes note of a model that can be asked now."""
+        await self.opening.begin(self)
 
     # What is shown
 
@@ -156,109 +154,109 @@ class ChatApp(App[None]):
         await self.transcript.show(self.talk.branch, at)
         self.show_title()
 
-    # What is kept
-
-    async def kept(self, change: Callable[[], T]) -> T:
-        """Changes the session; where that cannot be kept, the session goes on in memory, and the user is told."""
-        try:
-            return change()
-        except HistoryError as error:
-            await self.go_on_unkept(error)
-            return change()
-
-    async def go_on_unkept(self, error: HistoryError) -> None:
-        """Goes on in memory when the history cannot be written: nothing on the screen is lost."""
-        self.tell(f"{error} From here on nothing is kept; /export writes the session to a file.", severity="error")
-        self.talk.move_to(History(None))
-        await self.show_branch()
-
-    # What is said
+    # What is written
 
     @on(Prompt.Sent)
     async def sent(self, event: Prompt.Sent) -> None:
-        """Sends what the user wrote."""
-        if self.answering.busy:
-            self.tell("An answer is being written; Esc stops it.", severity="warning")
-            self.prompt.write(event.text + self.prompt.text)
+        """Sends what the user wrote, or does the command that it is; two slashes begin a message with one."""
+        text = event.text
+        if text.startswith("/") and not text.startswith("//"):
+            await self.attempt(text)
             return
-        await self.ask(event.text)
+        try:
+            await self.speaking.ask(text.removeprefix("/") if text.startswith("//") else text)
+        except SnedError as error:
+            self.tell(str(error), severity="warning")
+            self.prompt.write(text + self.prompt.text)  # nothing is lost: it can be changed and sent again
 
-    async def ask(self, text: str) -> None:
-        """Adds a message of the user's, in the place of the one that is edited, and has it answered."""
-        if self._edited is not None:
-            self.talk.cut_before(self._edited)
-            self._edited = None
-            await self.show_branch()
-        message = await self.kept(lambda: self.talk.say(text))
-        await self.transcript.add(message)
-        self.show_title()
-        await self.answering.begin()
+    async def attempt(self, command: str) -> None:
+        """Does what a line such as `/rename A title` says, or tells why it cannot be done."""
+        from tui.commands.registry import find
+
+        name, _, arguments = command.removeprefix("/").partition(" ")
+        try:
+            await find(name.strip()).run(self, arguments.strip())
+        except SnedError as error:
+            self.tell(str(error), severity="warning")
+            if not self.prompt.text:
+                self.prompt.write(command)
+
+    @on(Prompt.Changed)
+    @on(Prompt.SelectionChanged)
+    def prompt_changed(self, event: Message) -> None:
+        """Shows what may be meant by what is typed, and what is attached by it."""
+        self.completing.update()
+        if isinstance(event, Prompt.Changed):
+            self.attaching.update()
+
+    @on(Prompt.Moved)
+    def moved(self, event: Prompt.Moved) -> None:
+        """Has the list of completions do what a key means."""
+        self.completing.key(event.key)
+
+    @on(Completions.Chosen)
+    def completion_chosen(self) -> None:
+        """Takes the completion that was clicked on."""
+        self.completing.take()
+
+    @on(MessageView.Wanted)
+    async def wanted(self, event: MessageView.Wanted) -> None:
+        """Does what was asked for with a message."""
+        try:
+            await self.speaking.act(event.number, event.action)
+        except SnedError as error:
+            self.tell(str(error), severity="warning")
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Takes note of the message that commands are about."""
+        if isinstance(event.widget, MessageView):
+            self.speaking.point_at(event.widget.shown)
+
+    # What keys do
 
     async def action_stop(self) -> None:
-        """Stops the answer; with none, goes back to the prompt."""
-        if await self.answering.stop():
+        """Hides the completions; else stops the answer; else leaves what is edited, and goes back to the prompt."""
+        if self.completing.hide() or await self.answering.stop():
             return
-        if self._edited is not None:
-            self._edited = None
-            self.prompt.text = ""
-        self.prompt.focus()
-
-    def edit(self, message: "StoredMessage") -> None:
-        """Puts a message of the user's into the prompt; what is sent then takes its place, on a branch of its own."""
-        self._edited = message.id
-        self.prompt.write(message.text)
+        self.speaking.leave_edit()
         self.prompt.focus()
 
     async def action_retry(self) -> None:
         """Has the last message answered once more, beside the answers it has."""
-        last = self.talk.last(Role.ASSISTANT)
-        if last is not None:
-            await self.regenerate(last)
-
-    async def regenerate(self, message: "StoredMessage") -> None:
-        """Has a message answered once more: an answer's question, or a message of the user's itself."""
-        if self.answering.busy:
-            return
-        answer = message if message.role is Role.ASSISTANT else self.talk.after(message.id)
-        if answer is not None:
-            self.talk.cut_before(answer.id)
-        await self.show_branch()
-        await self.answering.begin()
+        last = self.talk.last(Role.ASSISTANT) or self.talk.last(Role.USER)
+        try:
+            if last is None:
+                raise UsageError("Nothing has been asked yet.")
+            await self.speaking.regenerate(last)
+        except SnedError as error:
+            self.tell(str(error), severity="warning")
 
     async def action_new(self) -> None:
         """Begins another session."""
-        await self.answering.stop()
-        self.talk.begin()
-        await self.show_branch()
-        self.prompt.focus()
+        await self.speaking.new()
+
+    def action_sessions(self) -> None:
+        """Lists the sessions."""
+        self.dialogs.sessions()
+
+    def action_help(self) -> None:
+        """Shows all commands and keys."""
+        self.dialogs.help()
 
     def action_message(self, step: int) -> None:
         """Goes to the message before or after the one that has the focus."""
         views = self.transcript.mounted
-        focused = next((place for place, each in enumerate(views) if each.has_focus), len(views))
-        place = focused + step
+        place = next((place for place, each in enumerate(views) if each.has_focus), len(views)) + step
         if 0 <= place < len(views):
             views[place].focus()
         elif place >= len(views):
             self.prompt.focus()
 
-    @on(MessageView.Wanted)
-    async def wanted(self, event: MessageView.Wanted) -> None:
-        """Does what was asked for with a message."""
-        place = next(place for place, each in enumerate(self.talk.branch) if each.id == event.number)
-        message = self.talk.branch[place]
-        if event.action == "copy":
-            self.copy_to_clipboard(message.text)
-            self.tell("Copied.")
-        elif self.answering.busy:
-            self.tell("An answer is being written; Esc stops it.", severity="warning")
-        elif event.action == "retry":
-            await self.regenerate(message)
-        elif event.action == "edit" and message.role is Role.USER:
-            self.edit(message)
-        elif event.action in {"previous", "next"} and self.talk.turn(message.id, 1 if event.action == "next" else -1):
-            await self.show_branch(at=self.talk.branch[place].id)
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the command palette lists."""
-        yield from super().get_system_commands(screen)
+        """What the command palette lists: all commands; those that need something more are begun in the prompt."""
+        from tui.commands.registry import COMMANDS
+
+        for command in COMMANDS:
+            text = f"/{command.name}"
+            run = partial(self.prompt.write, f"{text} ") if command.needs_arguments else partial(self.attempt, text)
+            yield SystemCommand(text, command.help, run)

@@ -8,7 +8,7 @@ from tui.widgets.status_line import Shown
 if TYPE_CHECKING:
     from assistant.open_models import OpenModel
     from tui.app import ChatApp
-    from tui.backend import Backend, Needed
+    from tui.backend import Backend, ModelRow, Needed
 
 
 class Models:
@@ -17,14 +17,21 @@ class Models:
     Attributes:
         backend: the rest of the program; None until it is there.
         open: the model that is loaded; None until one is.
+        rows: the models that are here.
     """
 
     def __init__(self, app: "ChatApp") -> None:
         self._app = app
         self.backend: Backend | None = None
         self.open: OpenModel | None = None
+        self.rows: list[ModelRow] = []
         self._loading = False
         self._wanted = 0
+
+    def again(self) -> None:
+        """Chooses and opens the session's model anew, after one has come."""
+        self.open, self._loading = None, False
+        self.start()
 
     def start(self) -> None:
         """Brings in the rest of the program, then the model."""
@@ -52,25 +59,31 @@ class Models:
             self.backend.close()
 
     def _start(self) -> None:
-        app = self._app
-        try:
-            backend = app.make_backend(app.project)
-        except Exception as error:  # noqa: BLE001 - settings, a catalog: whatever it is, the screen tells
-            app.call_from_thread(app.cannot_start, _said(error))
-            return
-        self.backend = backend
-        app.call_from_thread(app.call_later, app.backend_is_here, backend)
+        app, backend = self._app, self.backend
+        if backend is None:
+            try:
+                backend = self.backend = app.make_backend(app.project)
+            except Exception as error:  # noqa: BLE001 - settings, a catalog: whatever it is, the screen tells
+                app.call_from_thread(self._cannot_start, _said(error))
+                return
+            app.call_from_thread(app.call_later, app.backend_is_here, backend)
         try:
             needed = backend.needed()
+            self.rows = backend.models()
         except Exception as error:  # noqa: BLE001
             app.call_from_thread(app.tell, _said(error), severity="error")
             needed = None
         app.call_from_thread(app.call_later, self._started, needed)
 
+    def _cannot_start(self, message: str) -> None:
+        self._app.is_ready = True
+        self._app.status.show(Shown("No model"))
+        self._app.tell(message, severity="error")
+
     async def _started(self, needed: "Needed | None") -> None:
         self._app.is_ready = True
         if needed is not None and not (needed.blocking and self._app.talk.settings.model):
-            self._app.offer(needed)
+            self._app.dialogs.offer(needed)
             if needed.blocking:
                 self._app.status.show(Shown("No model yet; /fetch gets one"))
                 await self._app.answering.failed(f"{needed.question} /fetch gets it.")
@@ -102,7 +115,7 @@ class Models:
         self._loading, self.open = False, model
         self._app.show_status()
         self._app.answering.model_is_open(model)
-        self._app.model_is_open()
+        self._app.attaching.update()
 
 
 def _said(error: Exception) -> str:

@@ -2,54 +2,30 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from assistant.errors import UsageError
+from tui.opening import Opening
 from tui.preferences import load_preferences
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """How the chat is begun.
+def start(project: Path, opening: Opening, *, theme: str | None = None, inline: bool = False) -> int:
+    """Runs the chat about a project until the user leaves it; the exit status comes back.
 
-    Attributes:
-        project: the folder that is talked about.
-        model: the model's name; None chooses by the project's language.
-        system: the system prompt; None is the program's own.
-        files: what to read with the first message.
-        diff: whether to read the project's changes with it.
-        theme: `dark`, `light` or the name of a theme of Textual's; None is the user's preference.
-        inline: under the shell's prompt, instead of on a screen of its own.
-        resume: goes on with the project's last session.
-    """
-
-    project: Path
-    model: str | None = None
-    system: str | None = None
-    files: tuple[Path, ...] = ()
-    diff: bool = False
-    theme: str | None = None
-    inline: bool = False
-    resume: bool = False
-
-
-def start(begun: Start) -> int:
-    """Runs the chat until the user leaves it; the exit status comes back.
+    `theme` goes before the user's preference; `inline` is under the shell's prompt, not on a screen of its own.
 
     Raises:
         UsageError: there is no terminal, or a preference is not usable.
     """
     if not sys.stdout.isatty():
         raise UsageError("There is no terminal to chat in; give a question with --prompt.")
-    preferences = load_preferences(begun.theme)
-    piped = _take_piped()
+    preferences = load_preferences(theme)
+    opening = replace(opening, piped=_take_piped())
     from tui.app import ChatApp
 
-    app = ChatApp(begun.project.resolve(), preferences, resume=begun.resume)
-    if piped is not None:
-        app.log(len(piped))
-    app.run(inline=begun.inline)
+    app = ChatApp(project.resolve(), preferences, opening=opening)
+    app.run(inline=inline)
     return app.return_code or 0
 
 

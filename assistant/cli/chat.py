@@ -48,10 +48,11 @@ def chat(
     if prompt is None:
         if as_json:
             raise UsageError("--json is for one answer; give its question with --prompt.")
-        from tui.start import Start, start
+        from tui.opening import Opening
+        from tui.start import start
 
-        begun = Start(project, model, system, tuple(attach or ()), diff, theme, inline, resume)
-        raise typer.Exit(start(begun))
+        opening = Opening(model=model, system=system, files=tuple(attach or ()), diff=diff, resume=resume)
+        raise typer.Exit(start(project, opening, theme=theme, inline=inline))
     if inline or resume or theme:
         raise UsageError("--inline, --continue and --theme are for the screen; leave out --prompt, or them.")
     from assistant.chat.types import ChatOptions

@@ -4,11 +4,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 
 from tests.tui.fakes import FakeBackend
 from tui.app import ChatApp
+from tui.opening import Opening
 from tui.preferences import Preferences
 from tui.widgets.message import MessageView
 
@@ -22,10 +24,10 @@ async def running(
     *,
     size: tuple[int, int] = (80, 24),
     preferences: Preferences | None = None,
-    **options: object,
+    **opening: Any,
 ) -> AsyncIterator["Screen"]:
     """The app about a project, its model opened."""
-    app = ChatApp(project, preferences, backend, **options)  # type: ignore[arg-type]
+    app = ChatApp(project, preferences, backend, Opening(**opening))
     async with app.run_test(size=size) as pilot:
         screen = Screen(app, pilot)
         await screen.until(lambda: app.models.backend is not None and app.is_ready)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textual import events
 from textual.app import App, ComposeResult
 
 from assistant.chat.visible import visible
@@ -54,6 +55,13 @@ async def test_control_sequences_and_markup_are_seen(backend: FakeBackend, proje
         await screen.say("[red]x[/red]")
         assert "␛[31mred [bold]b[/bold] <i>i</i>" in screen.text()
         assert "[red]x[/red]" in screen.text()
+
+
+@pytest.mark.asyncio
+async def test_what_is_pasted_cannot_steer_the_screen(backend: FakeBackend, project: Path) -> None:
+    async with running(backend, project) as screen:
+        screen.app.prompt.post_message(events.Paste("two\nlines \x1b[31m[bold]"))
+        await screen.until(lambda: screen.app.prompt.text == "two\nlines ␛[31m[bold]")
 
 
 @pytest.mark.asyncio

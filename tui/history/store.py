@@ -24,6 +24,12 @@ _WITH_WORDS = """
     WHERE message_text MATCH ?2 AND (?1 IS NULL OR session_listed.project = ?1)
     ORDER BY session_listed.pinned DESC, rank LIMIT ?3
 """
+# A short answer's rate says little.
+_RATES = """
+    SELECT json_extract(details, '$.model'), avg(json_extract(details, '$.rate')) FROM message
+    WHERE role = 'assistant' AND json_extract(details, '$.completion_tokens') >= 16
+    GROUP BY 1 HAVING json_extract(details, '$.model') IS NOT NULL
+"""
 
 
 class History:
@@ -90,6 +96,10 @@ class History:
         ]
         found = [Found(session, None, "") for session in in_titles]
         return found + [Found(_session(row[:-2]), _int(row[-2]), str(row[-1])) for row in in_messages]
+
+    def rates(self) -> dict[str, float]:
+        """Tokens a second that each model has written at, on average."""
+        return {str(name): float(str(rate)) for name, rate in self._database.rows(_RATES)}
 
     def rename(self, number: int, title: str) -> None:
         """Gives a session a title of the user's."""

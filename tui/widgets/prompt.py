@@ -8,6 +8,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
+from assistant.chat.visible import visible
+
 
 class Prompt(TextArea):
     """The message that is being written."""
@@ -63,6 +65,12 @@ class Prompt(TextArea):
         """What stands before the cursor."""
         return self.get_text_range((0, 0), self.cursor_location)
 
+    async def on_paste(self, event: events.Paste) -> None:
+        """Takes what is pasted, without what would steer the terminal."""
+        event.stop()
+        event.prevent_default()
+        self.replace(visible(event.text), *self.selection)
+
     def action_send(self) -> None:
         """Takes the completion that is chosen, or sends the message."""
         if self.completing:
@@ -101,7 +109,12 @@ class Prompt(TextArea):
         elif event.key == "enter":  # bound to nothing: it is not to begin a line either
             event.prevent_default()
 
+    def replace_before_cursor(self, length: int, text: str) -> None:
+        """Puts `text` in the place of the last characters before the cursor, which are on its line."""
+        row, column = self.cursor_location
+        self.replace(text, (row, column - length), (row, column))
+
     def write(self, text: str) -> None:
         """Puts `text` in the place of what is there, and the cursor at its end."""
-        self.text = text
+        self.text = visible(text)
         self.move_cursor(self.document.end)

@@ -1,0 +1,105 @@
+"""Completion in the prompt: commands after `/`, names of the project after `@`."""
+
+from typing import TYPE_CHECKING
+
+from assistant.chat.visible import visible_line
+from tui.commands.registry import COMMANDS, completions_of
+from tui.mentions.index import SPECIAL, Index
+from tui.mentions.parsing import Mention, typed
+from tui.widgets.completions import Completion, Completions
+
+if TYPE_CHECKING:
+    from tui.app import ChatApp
+
+_SHOWN = 50
+_SPECIAL_REMARKS = {"diff": "what has changed since the last commit", "output": "of the last /run"}
+
+
+class Completing:
+    """Shows what may be meant by what is typed, and puts it into the prompt."""
+
+    def __init__(self, app: "ChatApp") -> None:
+        self._app = app
+        self.list = Completions()
+        self.index: Index = Index(app.project)
+        self._refreshing = False
+        self._left_at: str | None = None  # Esc was pressed at this text
+
+    def update(self) -> None:
+        """Shows what fits the text before the cursor."""
+        before = self._app.prompt.before_cursor
+        if before != self._left_at:
+            self._left_at = None
+        found = [] if self._left_at is not None else self._found(before)
+        self.list.show(found)
+        self._app.prompt.completing = bool(found)
+
+    def hide(self) -> bool:
+        """Hides the list until something else is typed; whether it was shown."""
+        shown = bool(self.list.display)
+        self._left_at = self._app.prompt.before_cursor
+        self.list.show([])
+        self._app.prompt.completing = False
+        return shown
+
+    def key(self, key: str) -> None:
+        """Does what a key means to the list."""
+        if key in {"up", "down"}:
+            self.list.move(1 if key == "down" else -1)
+        else:
+            self.take(send=key == "enter")
+
+    def take(self, *, send: bool = False) -> None:
+        """Puts what is chosen into the prompt; a command that needs nothing more is then done with `send`."""
+        chosen, prompt = self.list.chosen, self._app.prompt
+        if chosen is None:
+            return
+        before = prompt.before_cursor
+        mention = typed(before)
+        begin = 0 if mention is None else mention[0]
+        typed_text = before[begin:]
+        prompt.replace_before_cursor(len(before) - begin, chosen.text)
+        self.hide()
+        if mention is None and send and (typed_text == chosen.text.rstrip() or not chosen.text.endswith(" ")):
+            prompt.action_send()
+
+    def _found(self, before: str) -> list[Completion]:
+        if before.startswith("/") and "\n" not in before:
+            return completions_of(COMMANDS, before, self._app)
+        mention = typed(before)
+        if mention is None:
+            return []
+        if self.index.is_stale and not self._refreshing:
+            self._refreshing = True
+            self._app.run_worker(self._refresh, thread=True, group="index", exit_on_error=False)
+        names = self.index.search(mention[1], _SHOWN)
+        if names[:1] == [mention[1]]:  # it is whole
+            return []
+        return [self._completion(name) for name in names]
+
+    def _completion(self, name: str) -> Completion:
+        path, _, symbol = visible_line(name).partition("#")
+        if name in SPECIAL:
+            return Completion(f"@{name} ", f"@{name}", _SPECIAL_REMARKS[name])
+        shown, remark = (symbol, path) if symbol else (path, self._cost(name))
+        # After a folder, what is in it may be meant.
+        return Completion(f"{Mention(path, symbol)}{'' if name.endswith('/') else ' '}", shown, remark)
+
+    def _cost(self, name: str) -> str:
+        """About how many tokens a file takes; its size says so until it is read."""
+        if name.endswith("/"):
+            return "names of its files"
+        try:
+            size = (self._app.project / name).stat().st_size
+        except OSError:
+            return ""
+        return f"~{max(1, size // 3):,} tokens"
+
+    def _refresh(self) -> None:
+        try:
+            self.index.refresh()
+        except OSError as error:
+            self._app.call_from_thread(self._app.tell, f"{self.index.root} cannot be listed: {error.strerror}.")
+        finally:
+            self._refreshing = False
+        self._app.call_from_thread(self.update)

@@ -1,0 +1,1 @@
+"""Screens over the conversation: each asks for one thing, and gives back what the user chose."""
