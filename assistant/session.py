@@ -16,7 +16,8 @@ from assistant.languages import Language
 from assistant.open_models import OpenModel, OpenModels
 from assistant.selection import Selection, select_model
 from assistant.settings import Settings
-from assistant.suggestion.suggester import Pace, Suggester, SuggestionOptions
+from assistant.suggestion.pace import Pace
+from assistant.suggestion.suggester import Suggester, SuggestionOptions
 from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
 from assistant.warm_cache import Project, WarmCaches, WarmState
 
@@ -207,7 +208,8 @@ class Session:
         project = Project(model.selection.path, self.root, self.language)
         state = self._caches.restore(project, model.engine)
         if state is not None:
-            pace.prefill_rate, pace.context_budget = state.prefill_rate, state.context_budget
+            pace.prefill_rate = pace.usual_rate = state.prefill_rate
+            pace.context_budget = state.context_budget
             self._context.restore(state.context)
         before = model.engine.evaluated_tokens
         model.before_closing.append(lambda: self._save(project, opened, before))
@@ -219,7 +221,7 @@ class Session:
             if engine.evaluated_tokens == evaluated_before:
                 self._caches.keep(project)
             else:
-                state = WarmState(pace.prefill_rate, pace.context_budget, self._context.saved())
+                state = WarmState(pace.usual_rate, pace.context_budget, self._context.saved())
                 self._caches.save(project, engine, state)
         except EngineError as error:
             _log.warning("%s", error)

@@ -8,17 +8,17 @@ from typing import Protocol
 
 from assistant.catalog import FimTokens
 from assistant.completion import Completer, CompletionOptions, Place, Task
-from assistant.context.budget import context_budget
 from assistant.context.builder import Choice
 from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Engine, StopReason, Usage
+from assistant.engine.protocol import Engine, StopReason
 from assistant.engine.scheduler import Earlier
 from assistant.fim import FileName
 from assistant.finishing import Ending, Refusal
 from assistant.grammars import grammar_of
 from assistant.suggestion.alternatives import ALL_SHOWN, draws, is_new
 from assistant.suggestion.cache import SuggestionCache
+from assistant.suggestion.pace import Pace
 from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
 from assistant.suggestion.underway import Underway
 from assistant.window import WindowSize
@@ -44,28 +44,12 @@ class SuggestionOptions:
     patience: float = 1.0
 
 
-# So many prompt tokens tell how fast they are evaluated.
-_MEASURED_TOKENS = 64
-
 # Who asks for a suggestion by a key waits longer for a better one.
 _PATIENCE_WHEN_ASKED = 3.0
 # With less around the cursor a model guesses; a machine that is busy with other things is not to come to that.
 _LEAST_NEAR_TOKENS = 128
 # Evaluated beside the next request, they are not worth a job of their own.
 _FEW_TOKENS = 8
-
-
-@dataclass(slots=True)
-class Pace:
-    """How fast this machine evaluates a model's prompts, and what it can afford for that.
-
-    Attributes:
-        prefill_rate: prompt tokens a second: of a laptop with two cores, until this machine's own are known.
-        context_budget: tokens of other files' chunks in a prompt; 0 before the first.
-    """
-
-    prefill_rate: float = 100.0
-    context_budget: int = 0
 
 
 class Context(Protocol):
@@ -193,7 +177,7 @@ class Suggester:
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
         completion = self._completer.perform(self._affordable(request, options), cancel, heard)
-        self._measure(completion.usage)
+        self._pace.measure(completion.usage)
         if completion.ending is Ending.CANCELLED:
             return NoSuggestion(Refusal.CANCELLED.value)
         if completion.refusal is not None:
@@ -243,7 +227,7 @@ class Suggester:
                 self._context.adopt(choice)  # the first one would have to be evaluated as well
                 whole = better
             usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)
-            self._measure(usage)
+            self._pace.measure(usage)
             if usage.stop_reason is StopReason.CANCELLED:
                 return
         better, choice = self._better(request, whole)
@@ -262,7 +246,7 @@ class Suggester:
         """Evaluates a better prompt beside the one that requests are answered from meanwhile."""
         sequence = better.place.sequence
         usage = self._engine.prefill(better.prompt, cancel, sequence=f"{sequence} ahead")
-        self._measure(usage)
+        self._pace.measure(usage)
         if usage.stop_reason is not StopReason.CANCELLED:
             self._engine.prefill(better.prompt, cancel, sequence=sequence)  # which takes it over from the other
             self._context.adopt(choice)
@@ -297,22 +281,14 @@ class Suggester:
         path = self._context.path(buffer)
         around_cursor = options.window.before + options.window.after + options.max_tokens
         context = self._engine.info.context
-        pace = self._pace
-        pace.context_budget = context_budget(pace.prefill_rate, context, around_cursor, pace.context_budget)
+        budget = self._pace.afford(context, around_cursor)
         return Place(
             grammar=grammar_of(buffer.language_id, buffer.path),
-            chunks=self._context.chunks(request, pace.context_budget),
+            chunks=self._context.chunks(request, budget),
             file=FileName(_project(buffer, path), path),
             automatic=request.automatic,
             sequence=buffer.uri,
         )
-
-    def _measure(self, usage: Usage) -> None:
-        """Takes note of how fast this machine evaluates prompts, where it was enough to tell."""
-        if usage.stop_reason is StopReason.CANCELLED:
-            return  # how many tokens were evaluated in that time is not known
-        if usage.prompt_tokens - usage.cached_tokens >= _MEASURED_TOKENS and usage.prefill_rate:
-            self._pace.prefill_rate = usage.prefill_rate
 
 
 def _accepted(request: SuggestionRequest, suggestion: Suggestion) -> SuggestionRequest:
