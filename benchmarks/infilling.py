@@ -1,18 +1,22 @@
-"""Exact match of one-line infilling, by order of the prompt: suffix first healed, suffix first as it is, prefix first.
+"""Exact match of infilling, by order of the prompt: suffix first healed, suffix first as it is, prefix first.
 
-Tasks are JSON lines with `prompt`, `suffix` and `canonical_solution`, as HumanEval-Infilling's single-line set has them
-(Bavarian et al., arXiv 2207.14255). The cursor is put after the line's indentation, or with `--inside`
-a third into the line. For evaluation alone: nothing is to be tuned by single tasks.
+Tasks are JSON lines with `prompt`, `suffix` and `canonical_solution`, as HumanEval-Infilling's sets have them (Bavarian
+et al., arXiv 2207.14255). The cursor is put after the line's indentation, or with `--inside` a third into the line; a
+line is to be completed, or with `--whole` all that is missing: many lines, or a span that begins and ends anywhere.
+For evaluation alone: nothing is to be tuned by single tasks.
 
     python benchmarks/infilling.py --model base.gguf --tasks single_line.jsonl --sample 48
+    python benchmarks/infilling.py --model base.gguf --tasks random_span_light.jsonl --whole
 """
 
 import argparse
 import json
 import random
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from assistant.engine.llama import LlamaEngine, LlamaOptions
@@ -22,18 +26,26 @@ from assistant.fim import fim_prompt, find_fim_tokens
 
 @dataclass(frozen=True)
 class Task:
-    """Text before and after the cursor, and the rest of the cursor's line."""
+    """Text before and after the cursor, and what is to be written there: a line, or the `whole` of what is missing."""
 
     before: str
     after: str
     answer: str
+    whole: bool = False
 
 
-def read_tasks(path: Path, sample: int, *, inside: bool) -> list[Task]:
+def read_tasks(path: Path, sample: int, make: Callable[[dict[str, str]], Task]) -> list[Task]:
     """A fixed sample of the tasks, in a fixed order."""
     lines = path.read_text(encoding="utf-8").splitlines()
     chosen = random.Random(0).sample(lines, min(sample, len(lines)))
-    return [task_from(json.loads(line), inside=inside) for line in chosen]
+    return [make(json.loads(line)) for line in chosen]
+
+
+def whole_task(record: dict[str, str]) -> Task:
+    """The task with the cursor at the beginning of what is missing, after its indentation if it begins a line."""
+    before, missing = record["prompt"], record["canonical_solution"]
+    cut = len(missing) - len(missing.lstrip(" \t")) if before.endswith("\n") else 0
+    return Task(before + missing[:cut], record["suffix"], missing[cut:], whole=True)
 
 
 def task_from(record: dict[str, str], *, inside: bool) -> Task:
@@ -45,15 +57,16 @@ def task_from(record: dict[str, str], *, inside: bool) -> Task:
     return Task(record["prompt"] + line[:cut], "\n" + record["suffix"], line[cut:])
 
 
-def first_line(engine: LlamaEngine, prompt: Prompt) -> str:
-    """What the model writes up to a line's end, greedily."""
+def written(engine: LlamaEngine, prompt: Prompt, task: Task) -> str:
+    """What the model writes greedily: up to a line's end or its own end, or until it is too long to be right."""
     text = ""
-    with closing(engine.generate(prompt, Sampling(max_tokens=64))) as generation:
+    most = engine.count_tokens(task.answer) + 16 if task.whole else 64
+    with closing(engine.generate(prompt, Sampling(max_tokens=most))) as generation:
         for piece in generation:
             text += piece
-            if "\n" in text:
+            if "\n" in text and not task.whole:
                 break
-    return text.split("\n")[0]
+    return text if task.whole else text.split("\n")[0]
 
 
 def share(count: int, of: int) -> str:
@@ -68,9 +81,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=Path, required=True)
     parser.add_argument("--sample", type=int, default=48)
     parser.add_argument("--inside", action="store_true", help="cursor a third into the line")
+    parser.add_argument("--whole", action="store_true", help="all that is missing is to be written, not a line")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    tasks = read_tasks(arguments.tasks, arguments.sample, inside=arguments.inside)
+    make = whole_task if arguments.whole else partial(task_from, inside=arguments.inside)
+    tasks = read_tasks(arguments.tasks, arguments.sample, make)
     engine = LlamaEngine(arguments.model, LlamaOptions(threads=arguments.threads))
     fim = find_fim_tokens(engine)
     first, last = (fim.model_copy(update={"order": order}) for order in ("suffix-first", "prefix-first"))
@@ -82,7 +97,7 @@ def main() -> None:
     print(f"{'prompt':22} {'exact':>11} {'stripped':>11}")
     for name, prompt_of in orders.items():
         started = time.perf_counter()
-        texts = [first_line(engine, prompt_of(task)) for task in tasks]
+        texts = [written(engine, prompt_of(task), task) for task in tasks]
         exact = sum(text.rstrip() == task.answer.rstrip() for text, task in zip(texts, tasks, strict=True))
         stripped = sum(text.strip() == task.answer.strip() for text, task in zip(texts, tasks, strict=True))
         seconds = time.perf_counter() - started
