@@ -4,7 +4,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from assistant.chat.attaching import CHATTING
 from assistant.chat.types import Reply
 from assistant.errors import SnedError
 from tui.history.errors import HistoryError
@@ -60,6 +59,8 @@ class Answering:
         """Begins the answer that has waited for its model."""
         if self._view is None or self._writing is not None:
             return
+        from assistant.chat.attaching import CHATTING
+
         app = self._app
         sequence = f"chat {app.talk.number}"
         self._writing = Writing(model, app.talk.conversation(CHATTING), app.talk.options(), sequence)

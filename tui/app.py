@@ -22,7 +22,6 @@ from tui.backend import Backend, LocalBackend, MakeBackend
 from tui.completing import Completing
 from tui.dialogs import Dialogs
 from tui.history.errors import HistoryError
-from tui.history.store import History
 from tui.models import Models
 from tui.opening import Opening
 from tui.preferences import Preferences
@@ -76,7 +75,7 @@ class ChatApp(App[None]):
         self.opening = opening or Opening()
         self.theme = self.preferences.theme
         self.set_keymap(dict(self.preferences.keys))
-        self.talk = Talk(History(None), project)
+        self.talk = Talk(project)
         self.models: Models = Models(self)
         self.answering = Answering(self)
         self.speaking = Speaking(self)
@@ -115,6 +114,8 @@ class ChatApp(App[None]):
 
     async def backend_is_here(self, backend: Backend) -> None:
         """Opens the history, and does what the program was begun with."""
+        from tui.history.store import History
+
         try:
             history = History(backend.history_path)
         except HistoryError as error:

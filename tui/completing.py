@@ -1,15 +1,15 @@
 """Completion in the prompt: commands after `/`, names of the project after `@`."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from assistant.chat.visible import visible_line
-from tui.commands.registry import COMMANDS, completions_of
-from tui.mentions.index import SPECIAL, Index
 from tui.mentions.parsing import Mention, typed
 from tui.widgets.completions import Completion, Completions
 
 if TYPE_CHECKING:
     from tui.app import ChatApp
+    from tui.mentions.index import Index
 
 _SHOWN = 50
 _SPECIAL_REMARKS = {"diff": "what has changed since the last commit", "output": "of the last /run"}
@@ -21,9 +21,15 @@ class Completing:
     def __init__(self, app: "ChatApp") -> None:
         self._app = app
         self.list = Completions()
-        self.index: Index = Index(app.project)
         self._refreshing = False
         self._left_at: str | None = None  # Esc was pressed at this text
+
+    @cached_property
+    def index(self) -> "Index":
+        """The project's names."""
+        from tui.mentions.index import Index
+
+        return Index(self._app.project)
 
     def update(self) -> None:
         """Shows what fits the text before the cursor."""
@@ -65,6 +71,8 @@ class Completing:
 
     def _found(self, before: str) -> list[Completion]:
         if before.startswith("/") and "\n" not in before:
+            from tui.commands.registry import COMMANDS, completions_of
+
             return completions_of(COMMANDS, before, self._app)
         mention = typed(before)
         if mention is None:
@@ -79,7 +87,7 @@ class Completing:
 
     def _completion(self, name: str) -> Completion:
         path, _, symbol = visible_line(name).partition("#")
-        if name in SPECIAL:
+        if name in _SPECIAL_REMARKS:
             return Completion(f"@{name} ", f"@{name}", _SPECIAL_REMARKS[name])
         shown, remark = (symbol, path) if symbol else (path, self._cost(name))
         # After a folder, what is in it may be meant.

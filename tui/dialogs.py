@@ -96,7 +96,7 @@ class Dialogs:
             app.changes.append(change)
             app.tell(f"{change.path} was changed; /undo takes it back.")
 
-        app.push_screen(Review(change), answered)
+        app.push_screen(Review(change, app.project), answered)
 
     def offer(self, needed: "Needed") -> None:
         """Offers to get a model that is missing: at once where nothing can be done without, else in passing."""

@@ -1,5 +1,6 @@
 """The session's model: opened in the background, so that the screen is there at once."""
 
+import gc
 from typing import TYPE_CHECKING
 
 from assistant.errors import SnedError
@@ -27,6 +28,7 @@ class Models:
         self.rows: list[ModelRow] = []
         self._loading = False
         self._wanted = 0
+        self._frozen = False
 
     def again(self) -> None:
         """Chooses and opens the session's model anew, after one has come."""
@@ -113,6 +115,11 @@ class Models:
         if wanted != self._wanted:
             return
         self._loading, self.open = False, model
+        if not self._frozen:
+            # All that the program has loaded stays: a full collection that looks at it again holds keys up for 80 ms.
+            self._frozen = True
+            gc.collect()
+            gc.freeze()
         self._app.show_status()
         self._app.answering.model_is_open(model)
         self._app.attaching.update()

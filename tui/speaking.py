@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, TypeVar
 from assistant.chat.types import Role
 from assistant.errors import UsageError
 from tui.history.errors import HistoryError
-from tui.history.store import History
 
 if TYPE_CHECKING:
     from tui.app import ChatApp
@@ -146,6 +145,8 @@ class Speaking:
 
     async def go_on_unkept(self, error: HistoryError) -> None:
         """Goes on in memory when the history cannot be written: nothing on the screen is lost."""
+        from tui.history.store import History
+
         app = self._app
         app.tell(f"{error} From here on nothing is kept; /export writes the session to a file.", severity="error")
         app.talk.move_to(History(None))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assistant.errors import UsageError
 from tui.opening import Opening
-from tui.preferences import load_preferences
+from tui.preferences import Preferences, load_preferences, preferences_file
 
 
 def start(project: Path, opening: Opening, *, theme: str | None = None, inline: bool = False) -> int:
@@ -20,13 +20,40 @@ def start(project: Path, opening: Opening, *, theme: str | None = None, inline: 
     """
     if not sys.stdout.isatty():
         raise UsageError("There is no terminal to chat in; give a question with --prompt.")
-    preferences = load_preferences(theme)
+    preferences = checked(load_preferences(theme))
     opening = replace(opening, piped=_take_piped())
     from tui.app import ChatApp
 
     app = ChatApp(project.resolve(), preferences, opening=opening)
     app.run(inline=inline)
     return app.return_code or 0
+
+
+def checked(preferences: Preferences) -> Preferences:
+    """The preferences, if their theme and the names of their keys are known.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if preferences == Preferences():  # nothing is to be checked, and the first paint waits for no import
+        return preferences
+    from textual.theme import BUILTIN_THEMES
+
+    if preferences.theme not in BUILTIN_THEMES:
+        known = ", ".join(["dark", "light", *sorted(BUILTIN_THEMES)])
+        raise UsageError(f"There is no theme {preferences.theme!r}; there are {known}.")
+    if preferences.keys:
+        from difflib import get_close_matches
+
+        from tui.keys import named_keys
+
+        names = [name for name, _, _ in named_keys({})]
+        for name in preferences.keys:
+            if name not in names:
+                near = get_close_matches(name, names, 1)
+                advice = f"did you mean {near[0]}?" if near else "F1 in the chat lists them."
+                raise UsageError(f"There is no key called {name!r} in {preferences_file()}; {advice}")
+    return preferences
 
 
 def _take_piped() -> bytes | None:

@@ -3,30 +3,45 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assistant.chat.types import ASKED_ABOUT, Attachment, ChatOptions, Conversation, Message, Role
-from tui.history.store import History
 from tui.history.types import Details, Session, SessionSettings, State, StoredMessage
+
+if TYPE_CHECKING:
+    from tui.history.store import History
 
 
 class Talk:
     """A session, or the draft of one: it is kept from its first message on.
 
     Attributes:
-        history: where it is kept.
         project: the folder that is talked about.
         number: the session's number; None of a draft.
         settings: what it has of its own.
         branch: the messages shown, from the first on.
     """
 
-    def __init__(self, history: History, project: Path) -> None:
-        """A draft."""
-        self.history = history
+    def __init__(self, project: Path) -> None:
+        """A draft, in memory."""
+        self._history: History | None = None
         self.project = project
         self.number: int | None = None
         self.settings = SessionSettings()
         self.branch: list[StoredMessage] = []
+
+    @property
+    def history(self) -> "History":
+        """Where it is kept; in memory until it is told."""
+        if self._history is None:
+            from tui.history.store import History
+
+            self._history = History(None)
+        return self._history
+
+    @history.setter
+    def history(self, history: "History") -> None:
+        self._history = history
 
     @property
     def title(self) -> str:
@@ -126,7 +141,7 @@ class Talk:
         """The message after another on the branch."""
         return next((each for each in self.branch if each.parent == number), None)
 
-    def move_to(self, history: History) -> dict[int, int]:
+    def move_to(self, history: "History") -> dict[int, int]:
         """Goes on in another history, with the branch as it is; gives the new numbers of its messages."""
         branch, numbers = self.branch, dict[int, int]()
         self.history, self.number, self.branch = history, None, []

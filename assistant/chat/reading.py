@@ -82,10 +82,10 @@ def _steps(prompt: Prompt, cached: int, engine: Engine) -> Iterator[tuple[int, P
 
 
 def _line_ends(text: str) -> Iterator[int]:
-    """Where lines end whose next begins with a character of its own, and where the text does."""
+    """Where lines end that no empty line follows, as line ends in a row may be one token, and where the text does."""
     end = text.find("\n") + 1
     while end:
-        if end < len(text) and not text[end].isspace():
+        if end < len(text) and text[end] not in "\r\n":
             yield end
         end = text.find("\n", end) + 1
     yield len(text)

@@ -1,6 +1,7 @@
 """A change to a file, seen before it is made."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -35,9 +36,12 @@ class Review(ModalScreen[bool]):
     }
     """
 
-    def __init__(self, change: Change) -> None:
-        """A review of one change."""
+    def __init__(self, change: Change, project: Path) -> None:
+        """A review of one change, of a file of the project or of another."""
         super().__init__()
+        root = project.resolve()
+        inside = change.path.is_relative_to(root)
+        self._file = (change.path.relative_to(root) if inside else change.path).as_posix()
         self._change = change
 
     def compose(self) -> "Iterator[Widget]":
@@ -47,7 +51,7 @@ class Review(ModalScreen[bool]):
         removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
         what = "New file" if self._change.before is None else "Change"
         with Vertical():
-            about = f"{what} {visible_line(str(self._change.path))}  +{added} -{removed}"
+            about = f"{what} {visible_line(self._file)}  +{added} -{removed}"
             yield Static(Content(about), id="about")
             with VerticalScroll(id="diff") as scroll:
                 scroll.can_focus = True

@@ -39,7 +39,7 @@ class Completions(OptionList, can_focus=False):
         padding: 0 1;
         text-wrap: nowrap;
         text-overflow: ellipsis;
-        & > .option-list--option { padding: 0 1; }
+        &.-textual-compact > .option-list--option { padding: 0 1; }
         background: $panel;
         scrollbar-size-vertical: 1;
     }

@@ -12,11 +12,12 @@ from textual.widgets import Static
 from assistant.chat.types import Role
 from assistant.chat.visible import visible, visible_line
 from tui.history.types import State, StoredMessage
-from tui.widgets.answer import AnswerText
 
 if TYPE_CHECKING:
     from textual.widget import Widget
     from textual.widgets._markdown import MarkdownStream
+
+    from tui.widgets.answer import AnswerText
 
 
 class MessageView(Vertical, can_focus=True):
@@ -71,6 +72,8 @@ class MessageView(Vertical, can_focus=True):
             said = Content(visible(self.shown.text))
             yield Static(Content("\n").join([self._heading(), said]), classes="said")
         else:
+            from tui.widgets.answer import AnswerText
+
             yield self._head
             self._answer = AnswerText()
             yield self._answer
@@ -89,7 +92,7 @@ class MessageView(Vertical, can_focus=True):
         assert self._answer is not None
         if self._stream is None:
             self._answer.writing = True
-            self._stream = AnswerText.get_stream(self._answer)
+            self._stream = self._answer.get_stream(self._answer)
         await self._stream.write(text)
 
     async def finish(self, shown: StoredMessage) -> None:
@@ -133,6 +136,10 @@ class MessageView(Vertical, can_focus=True):
         return Content.assemble(*parts)
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _footing(shown: StoredMessage) -> str:
     """What is known of an answer: why it is unfinished, what the model was not shown, what it cost."""
     said = []
@@ -145,5 +152,5 @@ def _footing(shown: StoredMessage) -> str:
     if shown.details.notice:
         said.append(visible_line(shown.details.notice))
     if shown.details.completion_tokens and shown.details.rate:
-        said.append(f"{shown.details.completion_tokens} tokens, {shown.details.rate:.0f} tokens/s")
+        said.append(f"{_counted(shown.details.completion_tokens, 'token')}, {shown.details.rate:.0f} tokens/s")
     return " ".join(said)

@@ -9,7 +9,7 @@ from tui.widgets.message import MessageView
 
 # Messages mounted at first and when an end comes near, at most, and while one is written: every widget costs time
 # whenever a line is added.
-_STEP, _MOST, _WHILE_WRITTEN = 6, 24, 8
+_STEP, _MOST, _WHILE_WRITTEN = 6, 24, 4
 _NEAR_LINES = 6
 
 
@@ -62,7 +62,7 @@ class Transcript(VerticalScroll, can_focus=False):
         else:
             self._end += 1
             await self._mount([MessageView(message, is_new=message.state is State.WRITING)])
-            await self._trim_top(max(_WHILE_WRITTEN, self.size.height // 2))
+            await self._trim_top(max(_WHILE_WRITTEN, self.size.height // 3))
         self.anchor()
         view = self.view(message.id)
         assert view is not None
