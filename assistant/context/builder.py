@@ -123,6 +123,7 @@ class ContextBuilder:
         place = _place(request)
         if self._has_moved(uri, place) or layout.tokens > _room(budget_tokens):
             self._places[uri] = place
+            self._update_index()
             candidates, shown = self._look_around(request)
             layout.update(candidates, shown, _room(budget_tokens))
         return layout.chunks
@@ -133,6 +134,8 @@ class ContextBuilder:
         None where there is nothing that is worth evaluating the prompt again, or nothing that was not considered.
         """
         uri = request.buffer.uri
+        # What was typed at the place is in the window; a large document would take a tenth of a second to parse.
+        self._update_index(but_for=uri)
         candidates, shown = self._look_around(request)
         considered = frozenset(candidate.chunk for candidate in candidates)
         if considered == self._considered.get(uri):
@@ -231,15 +234,15 @@ class ContextBuilder:
         """What could be told of the project at a place, best first, and the lines that the prompt shows anyway."""
         with self._lock:
             visited, buffers = self._ring.chunks, tuple(self._buffers.values())
-        self._update_index(buffers)
         shown = text_around(request.buffer.text, request.offset, _SHOWN)
         return ranked(list(self._candidates(request, shown, visited, buffers))), line_set(shown)
 
     def _cost(self, chunk: Chunk) -> int:
         return self._count_tokens(f"{chunk.path}\n") + self._count_tokens(chunk.text) + _SEPARATORS
 
-    def _update_index(self, buffers: tuple[Buffer, ...]) -> None:
+    def _update_index(self, but_for: str = "") -> None:
         with self._lock:
+            buffers = [buffer for buffer in self._buffers.values() if buffer.uri != but_for]
             gone = [buffer for buffer in self._closed if buffer.uri not in self._buffers]
             self._closed.clear()
         for buffer in gone:
