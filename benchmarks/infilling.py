@@ -75,7 +75,7 @@ def share(count: int, of: int) -> str:
 
 
 def main() -> None:
-    """Prints a line an order: exact matches, matches but for white space in front, seconds."""
+    """Prints a line an order: exact matches, but for white space in front, those that go on after it, and seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--tasks", type=Path, required=True)
@@ -94,14 +94,16 @@ def main() -> None:
         "suffix first, raw": lambda task: replace(fim_prompt(first, task.before, task.after), healed=False),
         "prefix first": lambda task: fim_prompt(last, task.before, task.after),
     }
-    print(f"{'prompt':22} {'exact':>11} {'stripped':>11}")
+    print(f"{'prompt':22} {'exact':>11} {'stripped':>11} {'begins so':>11}")
     for name, prompt_of in orders.items():
         started = time.perf_counter()
-        texts = [written(engine, prompt_of(task), task) for task in tasks]
-        exact = sum(text.rstrip() == task.answer.rstrip() for text, task in zip(texts, tasks, strict=True))
-        stripped = sum(text.strip() == task.answer.strip() for text, task in zip(texts, tasks, strict=True))
+        pairs = [(written(engine, prompt_of(task), task), task.answer) for task in tasks]
+        exact = sum(text.rstrip() == answer.rstrip() for text, answer in pairs)
+        stripped = sum(text.strip() == answer.strip() for text, answer in pairs)
+        begins = sum(text.lstrip().startswith(answer.strip()) for text, answer in pairs)
         seconds = time.perf_counter() - started
-        print(f"{name:22} {share(exact, len(tasks))} {share(stripped, len(tasks))}  {seconds:.0f} s", flush=True)
+        shares = " ".join(share(count, len(tasks)) for count in (exact, stripped, begins))
+        print(f"{name:22} {shares}  {seconds:.0f} s", flush=True)
     engine.close()
 
 
