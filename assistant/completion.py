@@ -65,9 +65,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A completion to compute: the texts before and after the cursor, and the prompt made of them.
+    """A completion to compute.
 
-    `begun` is when that was asked for, by `time.perf_counter`.
+    Attributes:
+        before: the text before the cursor.
+        after: the text after it.
+        options: how to complete.
+        place: what else is known.
+        prompt: what is made of all that.
+        begun: when it was asked for, by `time.perf_counter`.
+        shift: tokens that were evaluated elsewhere in the sequence's last prompt may stand in for the prompt's.
     """
 
     before: str
@@ -76,6 +83,7 @@ class Task:
     place: Place
     prompt: Prompt
     begun: float
+    shift: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,7 @@ class Completer:
         options, place = task.options, task.place
         around = Surroundings.read(task.before, task.after, place.grammar, options.lines)
         sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
-        generation = self._engine.generate(task.prompt, sampling, cancel, sequence=place.sequence)
+        generation = self._engine.generate(task.prompt, sampling, cancel, sequence=place.sequence, shift=task.shift)
         with closing(generation):
             stream = Stream(cuts_for(around.lines, options.max_lines), around.site, options.max_seconds, heard)
             stream.read(generation)

@@ -25,6 +25,8 @@ _log = logging.getLogger("sned.session")
 
 # A model that could not be opened is not tried again at every keystroke.
 _RETRY_SECONDS = 5.0
+# Who has not typed for so long is reading or thinking.
+_STILL_SECONDS = 2.0
 # Before a model is there to count: what source code takes on average.
 _CHARACTERS_PER_TOKEN = 3
 
@@ -123,6 +125,7 @@ class Session:
         if (opened := self._opened) is not None and not opened.model.closed:
             opened.model.scheduler.cancel(uri)
             opened.model.scheduler.cancel(_preparing(uri))
+            opened.model.scheduler.cancel(_settling(uri))
 
     def document_opened(self, buffer: Buffer) -> None:
         """Takes note of a document for the context of others."""
@@ -174,6 +177,9 @@ class Session:
             return
         opened.model.scheduler.idle(
             _preparing(request.buffer.uri), lambda cancel: opened.suggester.prepare(request, cancel)
+        )
+        opened.model.scheduler.idle(
+            _settling(request.buffer.uri), lambda cancel: opened.suggester.settle(request, cancel), _STILL_SECONDS
         )
 
     def _is_stale(self, opening: Future[_Opened]) -> bool:
@@ -240,6 +246,11 @@ def _preparing(uri: str) -> str:
 def _log_failure(ended: Future[None]) -> None:
     if not ended.cancelled() and (error := ended.exception()) is not None:
         _log.error("the cache could not be restored", exc_info=error)
+
+
+def _settling(uri: str) -> str:
+    """The same of what is done once the user has stopped typing."""
+    return f"{uri} settle"
 
 
 class Sessions:

@@ -88,9 +88,15 @@ class KVCache:
         """Frees what is not the context's."""
         self._evaluator.close()
 
-    def common(self, prompt: list[int]) -> int:
-        """How many tokens of `prompt`, but for its last, some sequence begins with."""
-        return max((sequence.common(prompt) for sequence in self._sequences.values()), default=0)
+    def reusable(self, request: Prefill) -> int:
+        """How many tokens of the prompt, but for its last, a prefill would not evaluate."""
+        prompt, shift = request.tokens, request.shift
+        common = max((each.common(prompt, shifted=shift) for each in self._sequences.values()), default=0)
+        own = self._sequences.get(request.sequence)
+        if not shift or own is None:
+            return common
+        moved = sum(block.length for block in self._movable(own, prompt))
+        return max(common, own.common(prompt, shifted=True) + moved)
 
     def prefill(self, request: Prefill, cancel: Cancellation) -> Prefilled:
         """Has the named sequence hold the prompt and nothing else, evaluating what no sequence has.

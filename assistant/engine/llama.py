@@ -149,15 +149,15 @@ class LlamaEngine:
         request = Request(Prefill(tokens, sequence, shift), constraint, Sampling(), cancel or Cancellation())
         return LlamaGeneration(self._model, request).prefill()
 
-    def uncached_tokens(self, prompt: Prompt) -> int:
-        """How many tokens of `prompt` would have to be evaluated now, at least 1: what no sequence begins with.
+    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
+        """How many tokens of `prompt` a `prefill` would evaluate now, at least 1.
 
         Raises:
             EngineError: as `generate`.
         """
         tokens, _ = self._checked(prompt)
         with self._model.in_use:
-            return len(tokens) - self._model.cache.common(tokens)
+            return len(tokens) - self._model.cache.reusable(Prefill(tokens, sequence, shift))
 
     def _checked(self, prompt: Prompt) -> tuple[list[int], Constraint]:
         self._check_open()

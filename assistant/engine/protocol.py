@@ -202,8 +202,8 @@ class Engine(Protocol):
         """
         ...
 
-    def uncached_tokens(self, prompt: Prompt) -> int:
-        """How many tokens of `prompt` would have to be evaluated now, at least 1: what no sequence begins with.
+    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
+        """How many tokens of `prompt` a `prefill` would evaluate now, at least 1.
 
         Raises:
             EngineError: as `generate`.

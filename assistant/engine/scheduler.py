@@ -1,6 +1,7 @@
 """One thread that runs a model: jobs in turn, a newer in place of an older, idle ones when nothing else is to do."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from enum import Enum
@@ -49,7 +50,7 @@ class Scheduler:
 
         Once the scheduler is closed, the future fails with an EngineError.
         """
-        new = _Job(key, job, idle=False)
+        new = _Job(key, job)
         with self._changed:
             stale = [self._waiting.pop(key, None), self._idle.pop(key, None)]
             running = self._running
@@ -64,12 +65,14 @@ class Scheduler:
         _drop(stale)
         return self._accepted(new)
 
-    def idle(self, key: str, job: Callable[[Cancellation], T]) -> Future[T]:
+    def idle(self, key: str, job: Callable[[Cancellation], T], after: float = 0.0) -> Future[T]:
         """Runs `job` when nothing submitted waits or runs; any submission cancels it for good once it runs.
+
+        It does not begin before `after` seconds from now.
 
         It takes the place of the key's idle job, waiting or running, and leaves a submitted one alone.
         """
-        new = _Job(key, job, idle=True)
+        new = _Job(key, job, idle=True, after=after)
         with self._changed:
             stale = [self._idle.pop(key, None)]
             running = self._running
@@ -131,20 +134,26 @@ class Scheduler:
         with self._changed:
             self._running = None
             while not self._closed:
-                for queue in (self._waiting, self._idle):
-                    if queue:
-                        self._running = queue.pop(next(iter(queue)))
-                        return self._running
-                self._changed.wait()
+                if self._waiting:
+                    self._running = self._waiting.pop(next(iter(self._waiting)))
+                    return self._running
+                now = time.monotonic()
+                if (due := next((job for job in self._idle.values() if job.due <= now), None)) is not None:
+                    self._running = self._idle.pop(due.key)
+                    return self._running
+                self._changed.wait(min((job.due - now for job in self._idle.values()), default=None))
             return None
 
 
 class _Job:
     """A job with its future, which stays pending while it runs: so it can be cancelled until its result is there."""
 
-    def __init__(self, key: str, function: Callable[[Cancellation], Any], *, idle: bool) -> None:
+    def __init__(
+        self, key: str, function: Callable[[Cancellation], Any], *, idle: bool = False, after: float = 0.0
+    ) -> None:
         self.key = key
         self.idle = idle
+        self.due = time.monotonic() + after
         self.future: Future[Any] = Future()
         self._function = function
         self._cancel = Cancellation()

@@ -49,7 +49,7 @@ class VocabularyOnly:
     ) -> Usage:
         raise AssertionError("nothing is evaluated in these tests")
 
-    def uncached_tokens(self, prompt: Prompt) -> int:
+    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
         raise AssertionError("nothing is evaluated in these tests")
 
     def save_cache(

@@ -56,7 +56,7 @@ class SlowEngine:
     def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, **_: Any) -> None:
         return None
 
-    def uncached_tokens(self, prompt: Prompt) -> int:
+    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
         return 1
 
     def close(self) -> None:

@@ -53,7 +53,7 @@ class NoModel:
     ) -> Usage:
         raise NotImplementedError
 
-    def uncached_tokens(self, prompt: Prompt) -> int:
+    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
         raise NotImplementedError
 
     def save_cache(
@@ -438,3 +438,19 @@ def test_cancelling_a_detached_future_leaves_the_other_to_who_is_asked() -> None
     assert not inner.done()
     inner.set_result("value")
     assert outer.cancelled()
+
+
+def test_idle_work_can_be_put_off(scheduler: Scheduler) -> None:
+    began = time.monotonic()
+    later = scheduler.idle("later", lambda _: time.monotonic(), after=0.3)
+    assert scheduler.idle("now", at_once("now")).result(LONG) == "now"
+    assert not later.done()
+    assert later.result(LONG) - began >= 0.3
+
+
+def test_what_was_put_off_is_put_off_again_by_its_key(scheduler: Scheduler) -> None:
+    first = scheduler.idle("document", at_once("first"), after=0.2)
+    second = scheduler.idle("document", lambda _: time.monotonic(), after=0.4)
+    began = time.monotonic()
+    assert second.result(LONG) - began >= 0.3
+    assert first.cancelled()

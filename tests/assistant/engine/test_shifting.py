@@ -90,6 +90,16 @@ def test_it_is_not_done_unasked(tiny: LlamaEngine) -> None:
     assert cached(tiny, tail + "x", "b") == 0
 
 
+def test_what_moving_would_save_is_told_before(tiny: LlamaEngine) -> None:
+    head, tail = "import os\n", "".join(PARTS[:3])
+    tiny.prefill(plain(head + tail), sequence="d")
+    inserted = plain(head + "import sys\n" + tail + "x")
+    told = tiny.uncached_tokens(inserted, sequence="d", shift=True)
+    assert told < tiny.uncached_tokens(inserted, sequence="d") == tiny.uncached_tokens(inserted, shift=True)
+    usage = tiny.prefill(inserted, sequence="d", shift=True)
+    assert told == usage.prompt_tokens - usage.cached_tokens
+
+
 def test_a_cell_that_others_use_is_never_moved(tiny: LlamaEngine) -> None:
     chunks = "".join(PARTS[:2])
     before = logits(tiny, chunks + "first", "first")

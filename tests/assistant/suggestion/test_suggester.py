@@ -147,9 +147,9 @@ def test_a_definition_that_typing_calls_for_is_in_the_prompt_once_it_is_evaluate
     assert context.chunks(typed(call), 512) == ()
     cancelled = Cancellation()
     cancelled.set()
-    suggester.prepare(typed(call), cancelled)
+    suggester.settle(typed(call), cancelled)
     assert context.chunks(typed(call), 512) == ()
-    suggester.prepare(typed(call), Cancellation())
+    suggester.settle(typed(call), Cancellation())
     assert [chunk.path for chunk in context.chunks(typed(call), 512)] == ["shapes.py"]
     second = suggested(suggester.suggest(typed(call), Cancellation()))
     assert first.usage is not None
@@ -158,3 +158,29 @@ def test_a_definition_that_typing_calls_for_is_in_the_prompt_once_it_is_evaluate
     assert second.usage.prompt_tokens - second.usage.cached_tokens < 8
     assert "height_between" in second.text or "between" in second.text
     context.close()
+
+
+def test_at_a_place_nearby_what_was_evaluated_around_it_stands_in_for_a_while(engine: LlamaEngine) -> None:
+    options = SuggestionOptions(max_tokens=16, max_seconds=None, patience=0.25)
+    suggester = Suggester(engine, find_fim_tokens(engine), OneFile(), options)
+    text, body = functions(60), "    return length * "
+    places = [text.index(body, text.index(f"scaled_{n}(")) + len(body) for n in (30, 31, 32, 33, 34)]
+
+    def at(place: int) -> SuggestionRequest:
+        return request(text[:place], text[text.index("\n", place) :], automatic=False)
+
+    suggester.prepare(at(places[0]), Cancellation())
+    for place in places[1:]:
+        usage = suggested(suggester.suggest(at(place), Cancellation())).usage
+        assert usage is not None
+        assert usage.prompt_tokens > 500
+        assert 8 < usage.prompt_tokens - usage.cached_tokens <= 128
+        before = engine.evaluated_tokens
+        suggester.prepare(at(place), Cancellation())
+        if place != places[-1]:
+            suggester.settle(at(place), Cancellation())
+        assert engine.evaluated_tokens == before
+    suggester.settle(at(places[-1]), Cancellation())
+    assert engine.evaluated_tokens - before > 500
+    suggester.settle(at(places[-1]), Cancellation())
+    assert engine.evaluated_tokens - before < 1200
