@@ -140,7 +140,7 @@ class Answering:
         try:
             app.talk.write(view.shown.id, text, state, details)
         except HistoryError as error:
-            await app.speaking.go_on_unkept(error)
+            app.speaking.go_on_unkept(error)
         shown = next(each for each in reversed(app.talk.branch) if each.role == view.shown.role)
         app.transcript.replaced(shown)
         await view.finish(shown)

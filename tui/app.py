@@ -84,6 +84,7 @@ class ChatApp(App[None]):
         self.dialogs = Dialogs(self)
         self.transcript = Transcript()
         self.prompt = Prompt()
+        self.prompt.completer = self.completing.key
         self.status = StatusLine()
         self.heading = Static(id="title")
         self.changes: list[Change] = []
@@ -118,14 +119,12 @@ class ChatApp(App[None]):
 
         try:
             history = History(backend.history_path)
-        except HistoryError as error:
-            self.tell(f"{error} {_UNKEPT}", severity="warning")
-        else:
             if self.talk.number is None:
                 self.talk.history = history
             else:  # the user was quicker
-                self.talk.move_to(history)
-                await self.show_branch()
+                self.speaking.move_to(history)
+        except HistoryError as error:
+            self.tell(f"{error} {_UNKEPT}", severity="warning")
         await self.opening.begin(self)
 
     # What is shown
@@ -189,11 +188,6 @@ class ChatApp(App[None]):
         self.completing.update()
         if isinstance(event, Prompt.Changed):
             self.attaching.update()
-
-    @on(Prompt.Moved)
-    def moved(self, event: Prompt.Moved) -> None:
-        """Has the list of completions do what a key means."""
-        self.completing.key(event.key)
 
     @on(Completions.Chosen)
     def completion_chosen(self) -> None:

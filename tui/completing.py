@@ -36,38 +36,38 @@ class Completing:
         before = self._app.prompt.before_cursor
         if before != self._left_at:
             self._left_at = None
-        found = [] if self._left_at is not None else self._found(before)
-        self.list.show(found)
-        self._app.prompt.completing = bool(found)
+        self.list.show(self._found(before) if self._left_at is None else [])
 
     def hide(self) -> bool:
         """Hides the list until something else is typed; whether it was shown."""
         shown = bool(self.list.display)
         self._left_at = self._app.prompt.before_cursor
         self.list.show([])
-        self._app.prompt.completing = False
         return shown
 
-    def key(self, key: str) -> None:
-        """Does what a key means to the list."""
+    def key(self, key: str) -> bool:
+        """Does what a key means to the list; whether that was all that it means."""
+        self.update()  # keys may be quicker than what is told of them
+        if not self.list.display:
+            return False
         if key in {"up", "down"}:
             self.list.move(1 if key == "down" else -1)
-        else:
-            self.take(send=key == "enter")
+            return True
+        is_whole = self.take()
+        return key == "tab" or not is_whole
 
-    def take(self, *, send: bool = False) -> None:
-        """Puts what is chosen into the prompt; a command that needs nothing more is then done with `send`."""
+    def take(self) -> bool:
+        """Puts what is chosen into the prompt; whether that is a command to which nothing is to be added."""
         chosen, prompt = self.list.chosen, self._app.prompt
-        if chosen is None:
-            return
         before = prompt.before_cursor
         mention = typed(before)
+        if chosen is None or (mention is None and not before.startswith("/")):
+            self.hide()
+            return False
         begin = 0 if mention is None else mention[0]
-        typed_text = before[begin:]
         prompt.replace_before_cursor(len(before) - begin, chosen.text)
         self.hide()
-        if mention is None and send and (typed_text == chosen.text.rstrip() or not chosen.text.endswith(" ")):
-            prompt.action_send()
+        return mention is None and (before == chosen.text.rstrip() or not chosen.text.endswith(" "))
 
     def _found(self, before: str) -> list[Completion]:
         if before.startswith("/") and "\n" not in before:

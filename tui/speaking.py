@@ -9,6 +9,7 @@ from tui.history.errors import HistoryError
 
 if TYPE_CHECKING:
     from tui.app import ChatApp
+    from tui.history.store import History
     from tui.history.types import StoredMessage
 
 T = TypeVar("T")
@@ -140,14 +141,20 @@ class Speaking:
         try:
             return change()
         except HistoryError as error:
-            await self.go_on_unkept(error)
+            self.go_on_unkept(error)
             return change()
 
-    async def go_on_unkept(self, error: HistoryError) -> None:
+    def move_to(self, history: "History") -> None:
+        """Goes on in another history, whatever is being written."""
+        numbers = self._app.talk.move_to(history)
+        self._app.transcript.renumber(numbers, self._app.talk.branch)
+        self._edited = numbers.get(self._edited) if self._edited is not None else None
+        self._pointed = numbers.get(self._pointed) if self._pointed is not None else None
+
+    def go_on_unkept(self, error: HistoryError) -> None:
         """Goes on in memory when the history cannot be written: nothing on the screen is lost."""
         from tui.history.store import History
 
         app = self._app
         app.tell(f"{error} From here on nothing is kept; /export writes the session to a file.", severity="error")
-        app.talk.move_to(History(None))
-        await app.show_branch()
+        self.move_to(History(None))

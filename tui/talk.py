@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.chat.types import ASKED_ABOUT, Attachment, ChatOptions, Conversation, Message, Role
+from tui.history.errors import HistoryError
 from tui.history.types import Details, Session, SessionSettings, State, StoredMessage
 
 if TYPE_CHECKING:
@@ -142,14 +143,23 @@ class Talk:
         return next((each for each in self.branch if each.parent == number), None)
 
     def move_to(self, history: "History") -> dict[int, int]:
-        """Goes on in another history, with the branch as it is; gives the new numbers of its messages."""
-        branch, numbers = self.branch, dict[int, int]()
-        self.history, self.number, self.branch = history, None, []
-        for each in branch:
-            copy = self._add(each.role, each.text, each.attachments)
-            if each.role is Role.ASSISTANT:
-                self.write(copy.id, each.text, each.state, each.details)
-            numbers[each.id] = copy.id
+        """Goes on in another history, with the branch as it is; gives the new numbers of its messages.
+
+        Raises:
+            HistoryError: that cannot be written, and all stays as it is.
+        """
+        before = self._history, self.number, self.branch
+        numbers: dict[int, int] = {}
+        self._history, self.number, self.branch = history, None, []
+        try:
+            for each in before[2]:
+                copy = self._add(each.role, each.text, each.attachments)
+                if each.role is Role.ASSISTANT:
+                    self.write(copy.id, each.text, each.state, each.details)
+                numbers[each.id] = copy.id
+        except HistoryError:
+            self._history, self.number, self.branch = before
+            raise
         return numbers
 
     def conversation(self, system: str) -> Conversation:

@@ -119,10 +119,13 @@ class FakeBackend:
         self.failure: SnedError | None = None
         self.may_load = Event()
         self.may_load.set()
+        self.may_begin = Event()
+        self.may_begin.set()
         self.opened: list[str | None] = []
         self._models: dict[str, OpenModel] = {}
 
     def __call__(self, project: Path) -> "FakeBackend":
+        self.may_begin.wait()
         return self
 
     def needed(self) -> Needed | None:

@@ -8,7 +8,8 @@ import pytest
 
 from assistant.errors import EngineError
 from tests.tui.fakes import FakeBackend
-from tests.tui.running import running
+from tests.tui.running import Screen, running
+from tui.app import ChatApp
 from tui.history.store import History
 from tui.history.types import State
 
@@ -107,7 +108,7 @@ async def test_an_answer_is_regenerated_beside_the_first_and_branches_are_turned
         await screen.press("ctrl+up", "left")
         await screen.until(lambda: "first answer" in screen.text())
         assert "◂ 1/2 ▸" in screen.text()
-        await screen.press("ctrl+up", "right")
+        await screen.press("right")  # the focus stays, so that branches can be leafed through
         await screen.until(lambda: "second answer" in screen.text())
 
 
@@ -156,6 +157,26 @@ async def test_a_question_waits_for_a_model_that_is_still_loaded(backend: FakeBa
         assert screen.messages == ["early", "I know nothing more."]
         assert backend.history_path is not None
     assert [each.title for each in History(backend.history_path).sessions()] == ["early"]
+
+
+async def test_an_answer_goes_on_when_the_history_comes_after_it(backend: FakeBackend, project: Path) -> None:
+    backend.may_begin.clear()
+    app = ChatApp(project, None, backend)
+    async with app.run_test() as pilot:
+        screen = Screen(app, pilot)
+        await screen.type("early\n")
+        await screen.until(lambda: len(screen.messages) == 2)
+        backend.engine.pause = 0.02
+        backend.engine.answers.append("word " * 50)
+        backend.may_begin.set()
+        await screen.until(lambda: not app.answering.busy)
+        assert screen.messages == ["early", "word " * 50]
+        assert "word word" in screen.text()
+        assert "50 tokens" in screen.text() or "51 tokens" in screen.text()
+        assert backend.history_path is not None
+        other = History(backend.history_path)
+        assert [each.text for each in other.messages.branch(other.sessions(project)[0].id)] == screen.messages
+        other.close()
 
 
 async def test_a_model_that_cannot_be_loaded_says_why(backend: FakeBackend, project: Path) -> None:

@@ -1,6 +1,7 @@
 """Where the user writes: enter sends, and the list of completions has its keys while it is shown."""
 
 import time
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import events
@@ -39,13 +40,6 @@ class Prompt(TextArea):
             super().__init__()
             self.text = text
 
-    class Moved(Message):
-        """A key that the list of completions takes while it is shown: up, down, tab or enter."""
-
-        def __init__(self, key: str) -> None:
-            super().__init__()
-            self.key = key
-
     def __init__(self) -> None:
         """Empty."""
         super().__init__(
@@ -56,8 +50,8 @@ class Prompt(TextArea):
             placeholder="Ask about the project · @ attaches · / commands",
             highlight_cursor_line=False,
         )
-        # While completions are shown, up and down choose among them.
-        self.completing = False
+        # Takes up, down, tab and enter for a list of completions, if one is shown; whether it has.
+        self.completer: Callable[[str], bool] = lambda key: False
         self.struck_at = 0.0  # when the last key was, by the monotonic clock
 
     @property
@@ -73,9 +67,7 @@ class Prompt(TextArea):
 
     def action_send(self) -> None:
         """Takes the completion that is chosen, or sends the message."""
-        if self.completing:
-            self.post_message(self.Moved("enter"))
-        elif (text := self.text.strip("\n")).strip():
+        if not self.completer("enter") and (text := self.text.strip("\n")).strip():
             self.text = ""  # what is typed from now on belongs to the next message
             self.post_message(self.Sent(text))
 
@@ -85,9 +77,7 @@ class Prompt(TextArea):
 
     def action_complete(self) -> None:
         """Takes the completion that is chosen; else goes on to the messages."""
-        if self.completing:
-            self.post_message(self.Moved("tab"))
-        else:
+        if not self.completer("tab"):
             self.screen.focus_next()
 
     async def on_key(self, event: events.Key) -> None:
@@ -95,10 +85,9 @@ class Prompt(TextArea):
         self.struck_at = time.monotonic()
         if event.is_printable:
             return
-        if self.completing and event.key in {"up", "down"}:
+        if event.key in {"up", "down"} and self.completer(event.key):
             event.stop()
             event.prevent_default()
-            self.post_message(self.Moved(event.key))
             return
         if (bound := self.screen.active_bindings.get(event.key)) is not None and bound.node is self:
             action = {"send": self.action_send, "new_line": self.action_new_line, "complete": self.action_complete}

@@ -1,6 +1,6 @@
 """The conversation: however long it is, only what is near the view is on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.containers import VerticalScroll
 
@@ -67,6 +67,13 @@ class Transcript(VerticalScroll, can_focus=False):
         view = self.view(message.id)
         assert view is not None
         return view
+
+    def renumber(self, numbers: Mapping[int, int], messages: Sequence[StoredMessage]) -> None:
+        """Takes other numbers for the messages shown, which are kept elsewhere now; nothing is shown otherwise."""
+        by_number = {each.id: each for each in messages}
+        self._messages = list(messages)
+        for view in self.mounted:
+            view.shown = by_number[numbers[view.shown.id]]
 
     def replaced(self, message: StoredMessage) -> None:
         """Takes note of a message's new text, for when it comes near the view again."""
