@@ -234,26 +234,28 @@ class Suggester:
         self._moves.pop(whole.place.sequence, None)
 
     def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
-        """Evaluates a better prompt for the request's place, if there is one, while the old one goes on to answer.
+        """Makes the prompt of the request's place better, once the user has stopped typing.
 
-        It is better where it has chunks of the project that only became known, or worth it, since; and where the old
-        one was put together too often from what was evaluated at other places.
+        It takes in chunks of the project that only became known since, or worth it, where little else has to be
+        evaluated for them. A prompt that was put together too often from what was evaluated at other places is
+        evaluated as a whole; the old one goes on to answer until that is done.
 
         Raises:
             EngineError: as `suggest`.
         """
         whole = self._whole(request, self._completion_options(request))
-        better, choice = self._better(request, whole)
-        if choice is None and self._moves.get(whole.place.sequence, 0) < _MOST_MOVES:
-            return
         sequence = whole.place.sequence
-        usage = self._engine.prefill(better.prompt, cancel, sequence=f"{sequence} ahead")
-        self._pace.measure(usage)
-        if usage.stop_reason is not StopReason.CANCELLED:
-            self._engine.prefill(better.prompt, cancel, sequence=sequence)  # which takes it over from the other
-            self._moves.pop(sequence, None)
-            if choice is not None:
-                self._context.adopt(choice)
+        better, choice = self._better(request, whole)
+        if choice is not None and not cancel.is_set() and self._uncached_shifted(better) <= _LEAST_NEAR_TOKENS:
+            self._context.adopt(choice)
+            self._engine.prefill(better.prompt, cancel, sequence=sequence, shift=True)
+            self._moved(sequence)
+        elif self._moves.get(sequence, 0) >= _MOST_MOVES:
+            usage = self._engine.prefill(whole.prompt, cancel, sequence=f"{sequence} ahead")
+            self._pace.measure(usage)
+            if usage.stop_reason is not StopReason.CANCELLED:
+                self._engine.prefill(whole.prompt, cancel, sequence=sequence)  # which takes it over from the other
+                self._moves.pop(sequence, None)
 
     def _better(self, request: SuggestionRequest, whole: Task) -> tuple[Task, Choice | None]:
         """The task with chunks that are better by now, and these; the same one and None if there are none."""
@@ -262,6 +264,9 @@ class Suggester:
             return whole, None
         place = replace(whole.place, chunks=choice.chunks)
         return self._completer.task(request.before, request.after, whole.options, place), choice
+
+    def _moved(self, sequence: str) -> None:
+        self._moves[sequence] = self._moves.get(sequence, 0) + 1
 
     def _uncached_shifted(self, task: Task) -> int:
         """How many tokens of a task's prompt are nowhere in its document's last one."""
@@ -278,12 +283,15 @@ class Suggester:
         whole = self._whole(request, options)
         patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
         affordable = max(int(self._pace.prefill_rate * patience), _LEAST_NEAR_TOKENS)
-        if self._engine.uncached_tokens(whole.prompt) <= affordable:
+        missing = self._engine.uncached_tokens(whole.prompt)
+        if missing <= _LEAST_NEAR_TOKENS:
             return whole
-        if (new := self._uncached_shifted(whole)) <= affordable:
+        if (new := self._uncached_shifted(whole)) <= min(affordable, missing // 2):
             if new > _FEW_TOKENS:  # another place, and not some characters more
-                self._moves[whole.place.sequence] = self._moves.get(whole.place.sequence, 0) + 1
+                self._moved(whole.place.sequence)
             return replace(whole, shift=True)
+        if missing <= affordable:
+            return whole
         # In a sequence of its own: what has been evaluated of the whole prompt stays.
         near = replace(whole.place, chunks=(), sequence=f"{whole.place.sequence} near")
         options = replace(options, window=options.window.within(affordable))
