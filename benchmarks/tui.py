@@ -1,6 +1,6 @@
 """What the chat's screen costs: the first paint, and keys while an answer is written, on a terminal of its own.
 
-python benchmarks/tui.py                     # 10 starts; 60 keys in a session of 2,000 messages at 100 tokens/s
+python benchmarks/tui.py                     # 10 starts; 120 keys in a session of 2,000 messages at 100 tokens/s
 python benchmarks/tui.py --messages 20000    # a longer one
 
 Times are from a key's bytes going into the terminal to the character coming out of it, with a fake model, as the screen
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAINTED = b"sk about the project"  # the cursor stands on the first letter
 # Characters that no answer has, so that one on the screen is the key that was struck.
 FIRST_KEY = 0x4E00
+KEYS_AN_ANSWER = 40
 
 CHAT = """
 import itertools, sys
@@ -53,7 +54,7 @@ backend = FakeBackend(history_path=path)
 backend.engine.pause = 1 / rate
 words = ("The function takes a list of numbers and returns their mean . \\n\\n ```python\\ndef mean(values):\\n "
          "   return sum(values) / len(values)\\n\\n\\n```\\n\\nIt **fails** for an empty list .\\n ").split(" ")
-backend.engine.answers.append([word + " " for word in itertools.islice(itertools.cycle(words), 100_000)])
+backend.engine.answers += [[word + " " for word in itertools.islice(itertools.cycle(words), 2_000)]] * 1_000
 app = ChatApp(Path({root!r}), make_backend=backend, opening=Opening(resume=True))
 app.run()
 """
@@ -127,11 +128,14 @@ def keys(count: int, messages: int, rate: int, folder: Path) -> tuple[list[float
     program = CHAT.format(root=str(ROOT), path=str(folder / "history.sqlite3"), messages=messages, rate=rate)
     terminal = Terminal([sys.executable, "-c", program])
     terminal.wait_for(b"Ready", 300)
-    terminal.write("go on\r")
-    terminal.wait_for(b"tokens/s", 300)
-    terminal.read_for(3.0)
     before, found = terminal.memory(), []
     for number in range(count):
+        if number % KEYS_AN_ANSWER == 0:  # an answer ends after 1,024 tokens
+            terminal.write("\x1b")
+            terminal.read_for(0.5)
+            terminal.write("\rgo on\r")
+            terminal.wait_for(b"Writing")
+            terminal.read_for(1.0)
         key = chr(FIRST_KEY + number)
         struck = time.perf_counter()
         terminal.write(key)
@@ -145,7 +149,7 @@ def keys(count: int, messages: int, rate: int, folder: Path) -> tuple[list[float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=10)
-    parser.add_argument("--keys", type=int, default=60)
+    parser.add_argument("--keys", type=int, default=120)
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--rate", type=int, default=100, help="tokens a second")
     chosen = parser.parse_args()

@@ -1,6 +1,7 @@
 """Answers on the screen: one at a time, begun, shown as they come, kept as they grow, stopped at once."""
 
 import asyncio
+import gc
 import time
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 # Often enough to look like writing, seldom enough that keys come first.
 _SHOW_SECONDS = 1 / 12
-# While keys are struck, what is written can wait; but not so long that it seems to stand.
-_QUIET_SECONDS, _LONGEST_SECONDS = 0.06, 0.3
+# Laying out a further line takes a screen longer than a key may wait. While one types, who looks at the prompt, what
+# is written comes in larger pieces; but not so large that it seems to stand.
+_QUIET_SECONDS, _LONGEST_SECONDS = 0.25, 1.0
+_COLLECT_SECONDS = 1.0
 # What a killed program may lose.
 _KEEP_SECONDS = 0.5
 
@@ -33,6 +36,7 @@ class Answering:
         self._writing: Writing | None = None
         self._kept_at = self._shown_at = 0.0
         self._used = 0
+        self._left = False  # whether an answer has left what a full collection frees
 
     @property
     def busy(self) -> bool:
@@ -47,6 +51,9 @@ class Answering:
     async def begin(self) -> None:
         """Adds an answer to the session, and has it written once the model is there."""
         app = self._app
+        if self._left:
+            self._left = False
+            gc.collect()
         message = await app.speaking.kept(app.talk.answer)
         self._view = await app.transcript.add(message)
         app.refresh_bindings()
@@ -148,6 +155,17 @@ class Answering:
             app.tell(message, severity="error")
         app.show_status(details.prompt_tokens + details.completion_tokens or None, details.rate)
         app.refresh_bindings()
+        self._left = True
+        app.set_timer(_COLLECT_SECONDS, self._collect)
+
+    def _collect(self) -> None:
+        """Frees what an answer has left, once nobody types; the next answer does it otherwise."""
+        if self._left and self._view is None:
+            if time.monotonic() - self._app.prompt.struck_at > _COLLECT_SECONDS:
+                self._left = False
+                gc.collect()
+            else:
+                self._app.set_timer(_COLLECT_SECONDS, self._collect)
 
     def _details(self, reply: Reply | None, writing: Writing | None, message: str) -> Details:
         model = self._app.models.open

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from tui.app import ChatApp
     from tui.backend import Backend, ModelRow, Needed
 
+# Of what comes later, a full collection waits for the end of an answer (`tui.answering`).
+_YOUNG, _MIDDLE, _NEVER = 5_000, 10, 1_000_000
+
 
 class Models:
     """The model that answers.
@@ -120,6 +123,7 @@ class Models:
             self._frozen = True
             gc.collect()
             gc.freeze()
+            gc.set_threshold(_YOUNG, _MIDDLE, _NEVER)
         self._app.show_status()
         self._app.answering.model_is_open(model)
         self._app.attaching.update()

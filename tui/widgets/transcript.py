@@ -62,7 +62,7 @@ class Transcript(VerticalScroll, can_focus=False):
         else:
             self._end += 1
             await self._mount([MessageView(message, is_new=message.state is State.WRITING)])
-            await self._trim_top(max(_WHILE_WRITTEN, self.size.height // 3))
+            await self._trim_top(max(_WHILE_WRITTEN, self.size.height // 4))
         self.anchor()
         view = self.view(message.id)
         assert view is not None
