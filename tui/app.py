@@ -216,6 +216,11 @@ class ChatApp(App[None]):
         self.speaking.leave_edit()
         self.prompt.focus()
 
+    async def action_quit(self) -> None:
+        """Leaves; what was written of an answer is kept."""
+        await self.answering.stop()
+        self.exit()
+
     async def action_retry(self) -> None:
         """Has the last message answered once more, beside the answers it has."""
         last = self.talk.last(Role.ASSISTANT) or self.talk.last(Role.USER)

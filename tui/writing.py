@@ -40,7 +40,7 @@ class Writing:
 
     @property
     def text(self) -> str:
-        """All that was taken."""
+        """All that was taken, as the model wrote it."""
         return self._text
 
     @property
@@ -63,9 +63,8 @@ class Writing:
             if new.endswith("\r") and not self.ended:  # half of a line end, perhaps
                 self._new.append("\r")
                 new = new[:-1]
-        new = visible(new)
         self._text += new
-        return new
+        return visible(new)
 
     def stop(self) -> None:
         """Stops prefill or writing at once; what was written is kept."""

@@ -63,6 +63,21 @@ async def test_escape_stops_at_once_and_keeps_what_was_written(backend: FakeBack
         assert screen.messages[2:] == ["again", "I know nothing more."]
 
 
+async def test_leaving_keeps_what_was_written(backend: FakeBackend, project: Path) -> None:
+    backend.engine.pause = 0.02
+    backend.engine.answers.append(" ".join(f"word{number}" for number in range(1000)))
+    async with running(backend, project) as screen:
+        await screen.type("go\n")
+        await screen.until(lambda: "word9" in screen.text())
+        await screen.press("ctrl+q")
+        await screen.until(lambda: screen.app._exit)
+    assert backend.history_path is not None
+    history = History(backend.history_path)
+    _, answer = history.messages.branch(history.sessions(project)[0].id)
+    assert answer.state is State.STOPPED
+    assert "word9" in answer.text
+
+
 async def test_prefill_is_told_and_stopped(backend: FakeBackend, project: Path) -> None:
     backend.engine.read_step = 0.1
     async with running(backend, project) as screen:

@@ -39,8 +39,7 @@ def patched(before: str, diff: str) -> str:
             )
         lines[place : place + len(hunk.before)] = hunk.after
         shift += len(hunk.after) - len(hunk.before)
-    text = "\n".join(lines)
-    return f"{text}\n" if text else ""
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _hunks(diff: str) -> list[_Hunk]:

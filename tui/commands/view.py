@@ -29,7 +29,7 @@ async def show_help(app: "ChatApp", arguments: str) -> None:
 
 async def leave(app: "ChatApp", arguments: str) -> None:
     """Leaves the program."""
-    app.exit()
+    await app.action_quit()
 
 
 COMMANDS = (

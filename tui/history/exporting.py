@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from assistant.chat.types import Role
+from assistant.chat.visible import visible
 from tui.history.types import Session, State, StoredMessage
 
 _SPEAKER = {Role.USER: "You", Role.ASSISTANT: "Assistant", Role.SYSTEM: "System"}
@@ -25,7 +26,8 @@ def to_markdown(session: Session, messages: Iterable[StoredMessage]) -> str:
         parts.append(_with_closed_fences(message.text))
         if message.state is not State.WHOLE:
             parts.append("*(unfinished)*")
-    return "\n\n".join(part for part in parts if part) + "\n"
+    # Whoever prints the file on a terminal runs nothing of it either.
+    return visible("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def _escaped(name: str) -> str:
