@@ -17,9 +17,10 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from infilling import Task, first_line, read_tasks, share
+from infilling import Task, read_tasks, share, task_from, written
 
 from assistant.context.builder import ContextBuilder
 from assistant.context.types import Chunk
@@ -147,7 +148,7 @@ def report(engine: LlamaEngine, tasks: list[Task], prompts: dict[str, Callable[[
     print(f"{'prompt':36} {'exact':>11} {'stripped':>11}")
     for name, prompt_of in prompts.items():
         started = time.perf_counter()
-        texts = [first_line(engine, prompt_of(index)) for index in range(len(tasks))]
+        texts = [written(engine, prompt_of(index), task) for index, task in enumerate(tasks)]
         exact = sum(text.rstrip() == task.answer.rstrip() for text, task in zip(texts, tasks, strict=True))
         stripped = sum(text.strip() == task.answer.strip() for text, task in zip(texts, tasks, strict=True))
         seconds = time.perf_counter() - started
@@ -156,7 +157,7 @@ def report(engine: LlamaEngine, tasks: list[Task], prompts: dict[str, Callable[[
 
 def measure_tasks(engine: LlamaEngine, path: Path, options: argparse.Namespace) -> None:
     """Infilling with unrelated chunks in front, in each form they can have."""
-    tasks = read_tasks(path, options.sample, inside=options.inside)
+    tasks = read_tasks(path, options.sample, partial(task_from, inside=options.inside))
     fim = find_fim_tokens(engine)
     plain = fim.model_copy(update={"repo_name": None, "file_separator": None})
     chunks = unrelated_chunks(Path(__file__).parent.parent)
