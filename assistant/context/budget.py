@@ -1,11 +1,13 @@
 """How many tokens of other files a machine can afford in a prompt."""
 
 # Fewer hold no useful chunk.
-_LEAST = 256
+_LEAST = 128
 _MOST = 4096
 
 # Prefill of other files that a person waits through once: when a document is first completed in, and after a rebuild.
-SECONDS = 6.0
+# Of 44 calls of other files' functions 9 were right without chunks, 10 with 256 tokens of them, which are 3 seconds of
+# two cores and a model of 0.5B, and 10 with 512 (benchmarks/context.py).
+SECONDS = 3.0
 
 
 def context_budget(

@@ -11,7 +11,7 @@ speeds = st.floats(0, 1e6)
 @given(speeds, st.integers(0, 200_000))
 def test_it_fits_time_and_context(speed: float, context: int) -> None:
     budget = context_budget(speed, context)
-    assert budget == 0 or 256 <= budget <= 4096
+    assert budget == 0 or 128 <= budget <= 4096
     assert budget <= max(0, min(speed * SECONDS, context / 2))
 
 
@@ -29,12 +29,12 @@ def test_a_busy_machine_keeps_its_budget(speed: float, changes: list[float]) -> 
 
 
 def test_a_current_budget_gives_way_to_lasting_changes_and_to_a_smaller_context() -> None:
-    assert context_budget(400.0, 32768, current=512) == 2048
+    assert context_budget(800.0, 32768, current=512) == 2048
     assert context_budget(40.0, 32768, current=512) == 0
-    assert context_budget(100.0, 1200, current=512) == 256
+    assert context_budget(200.0, 1200, current=512) == 256
 
 
 def test_small_changes_of_a_measured_speed_change_nothing() -> None:
-    assert {context_budget(speed, 4096) for speed in (95.0, 110.0, 130.0)} == {512}
+    assert {context_budget(speed, 4096) for speed in (95.0, 110.0, 130.0)} == {256}
     assert context_budget(20.0, 4096) == 0
-    assert context_budget(2000.0, 32768) == 4096
+    assert context_budget(4000.0, 32768) == 4096

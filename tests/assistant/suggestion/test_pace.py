@@ -19,10 +19,10 @@ def test_the_last_prompt_tells_what_can_be_done_now() -> None:
 
 def test_a_busy_minute_leaves_the_chunks_alone_and_a_slow_machine_does_not() -> None:
     pace = Pace()
-    assert pace.afford(CONTEXT, AROUND) == 512
+    assert pace.afford(CONTEXT, AROUND) == 256
     for _ in range(2):
         pace.measure(evaluated(200, 30.0))
-        assert pace.afford(CONTEXT, AROUND) == 512
+        assert pace.afford(CONTEXT, AROUND) == 256
     for _ in range(10):
         pace.measure(evaluated(800, 30.0))
     assert pace.afford(CONTEXT, AROUND) == 0
@@ -31,7 +31,7 @@ def test_a_busy_minute_leaves_the_chunks_alone_and_a_slow_machine_does_not() -> 
 def test_a_fast_machine_soon_affords_more() -> None:
     pace = Pace()
     for _ in range(3):
-        pace.measure(evaluated(800, 1000.0))
+        pace.measure(evaluated(800, 2000.0))
     assert pace.afford(CONTEXT, AROUND) == 2048
 
 
