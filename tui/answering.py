@@ -1,12 +1,12 @@
 """Answers on the screen: one at a time, begun, shown as they come, kept as they grow, stopped at once."""
 
 import asyncio
-import gc
 import time
 from typing import TYPE_CHECKING
 
 from assistant.chat.types import Reply
 from assistant.errors import SnedError
+from tui import memory
 from tui.history.errors import HistoryError
 from tui.history.types import Details, State
 from tui.widgets.status_line import Shown
@@ -53,10 +53,9 @@ class Answering:
         app = self._app
         if self._left:
             self._left = False
-            gc.collect()
+            memory.free()
         message = await app.speaking.kept(app.talk.answer)
         self._view = await app.transcript.add(message)
-        app.refresh_bindings()
         if app.models.open is not None:
             self.model_is_open(app.models.open)
         else:
@@ -154,7 +153,6 @@ class Answering:
         if message:
             app.tell(message, severity="error")
         app.show_status(details.prompt_tokens + details.completion_tokens or None, details.rate)
-        app.refresh_bindings()
         self._left = True
         app.set_timer(_COLLECT_SECONDS, self._collect)
 
@@ -163,7 +161,7 @@ class Answering:
         if self._left and self._view is None:
             if time.monotonic() - self._app.prompt.struck_at > _COLLECT_SECONDS:
                 self._left = False
-                gc.collect()
+                memory.free()
             else:
                 self._app.set_timer(_COLLECT_SECONDS, self._collect)
 

@@ -87,7 +87,7 @@ class LocalBackend:
         Raises:
             UsageError: the settings are not usable.
         """
-        from assistant.session import Sessions
+        from assistant.sessions import Sessions
         from assistant.settings import load_settings
 
         self._project = project

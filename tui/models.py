@@ -1,18 +1,15 @@
 """The session's model: opened in the background, so that the screen is there at once."""
 
-import gc
 from typing import TYPE_CHECKING
 
 from assistant.errors import SnedError
+from tui import memory
 from tui.widgets.status_line import Shown
 
 if TYPE_CHECKING:
     from assistant.open_models import OpenModel
     from tui.app import ChatApp
     from tui.backend import Backend, ModelRow, Needed
-
-# Of what comes later, a full collection waits for the end of an answer (`tui.answering`).
-_YOUNG, _MIDDLE, _NEVER = 5_000, 10, 1_000_000
 
 
 class Models:
@@ -119,11 +116,8 @@ class Models:
             return
         self._loading, self.open = False, model
         if not self._frozen:
-            # All that the program has loaded stays: a full collection that looks at it again holds keys up for 80 ms.
             self._frozen = True
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(_YOUNG, _MIDDLE, _NEVER)
+            memory.keep_what_is_loaded()
         self._app.show_status()
         self._app.answering.model_is_open(model)
         self._app.attaching.update()

@@ -1,12 +1,16 @@
 """Sessions of thousands of messages: all can be reached, and few are on the screen."""
 
+import gc
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from textual.widget import Widget
 
 from assistant.chat.types import Role
 from tests.tui.fakes import FakeBackend
 from tests.tui.running import running
+from tui import memory
 from tui.history.store import History
 from tui.history.types import State
 
@@ -66,6 +70,17 @@ async def test_scrolling_back_skips_and_repeats_nothing(backend: FakeBackend, pr
             transcript.scroll_relative(y=-5, animate=False)
             await screen.until(lambda: not transcript._moving)
         assert seen[-1] < 1900
+
+
+async def test_answers_leave_nothing_in_memory_but_their_text(backend: FakeBackend, project: Path) -> None:
+    backend.engine.answers += ["One.\n\n```python\nx = 1\n```\n\n- two\n- three\n"] * 8
+    async with running(backend, project) as screen:
+        for _ in range(8):
+            await screen.say("and on")
+        memory.free()
+        alive = [each for each in gc.get_objects() if isinstance(each, Widget)]
+        shown = len(screen.app.screen.query("*"))
+        assert len(alive) < 2 * shown, Counter(type(each).__name__ for each in alive)
 
 
 async def test_the_whole_conversation_goes_to_the_model_as_far_as_it_fits(backend: FakeBackend, project: Path) -> None:

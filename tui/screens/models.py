@@ -65,6 +65,11 @@ class ModelPicker(ModalScreen[str | None]):
         return Content(_columns(mark, visible_line(row.name), language, f"{row.size / 1e6:,.0f} MB", zeros, speed))
 
 
+def _short(name: str) -> str:
+    """A name in 30 characters: sub-models of one base differ at the end."""
+    return name if len(name) <= 30 else f"{name[:12]}…{name[-17:]}"
+
+
 def _columns(*values: str) -> str:
     mark, name, language, size, zeros, speed = values
-    return f"{mark:1} {name[:30]:30} {language[:10]:10} {size:>9} {zeros:>5} {speed:>9}"
+    return f"{mark:1} {_short(name):30} {language[:10]:10} {size:>9} {zeros:>5} {speed:>9}"
