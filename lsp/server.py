@@ -11,7 +11,8 @@ from pygls.lsp.server import LanguageServer
 
 from assistant.errors import SnedError
 from assistant.selection import select_model
-from assistant.session import Session, Sessions
+from assistant.session import Session
+from assistant.sessions import Sessions
 from assistant.settings import Settings
 from assistant.suggestion.suggester import SuggestionOptions
 from lsp.buffers import View, folder_of, language_of, view_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import assistant.open_models
-import assistant.session
+import assistant.sessions
 import lsp.start
 from assistant.cli.app import main
 from assistant.engine.cancellation import Cancellation
@@ -104,7 +104,7 @@ def create_server(settings: Settings) -> SnedServer:
 
 if __name__ == "__main__":
     seconds, fault = float(sys.argv[1]), (sys.argv[2:] or ["never"])[0]
-    assistant.session.select_model = lambda *_: Selection(Path("slow.gguf"), "slow")
+    assistant.sessions.select_model = lambda *_: Selection(Path("slow.gguf"), "slow")
     assistant.open_models.open_model = lambda *_: SlowEngine(seconds, fault)
     assistant.open_models.read_shape = lambda _: ModelShape("slow", 1, 1)
     real_create_server = lsp.start.create_server
