@@ -62,8 +62,11 @@ async def make(seat: Seat, edit: Edit, number: int) -> None:
 async def strike(seat: Seat, stroke: Stroke, meant: str = "") -> int:
     """Pauses and makes a stroke, or takes what is suggested instead; gives how much of `meant` is written then."""
     await asyncio.sleep(stroke.pause)
+    measures = seat.editor.measures
     taken = seat.editor.wanted(meant) if stroke.looks else ""
-    seat.editor.measures.taken += len(taken)
+    measures.taken += len(taken)
+    measures.looks += stroke.looks
+    measures.seen += stroke.looks and seat.editor.hint is not None
     inserted = taken or stroke.inserted
     seat.assistant.struck(seat.editor.strike(stroke.removed, inserted))
     return 0 if stroke.mistyped or stroke.removed else len(inserted)
@@ -85,6 +88,7 @@ def report(measures: dict[str, Measures]) -> None:
         "p50 of keystroke to suggestion, ms": [1000 * _percentile(each.delays, 50) for each in measures.values()],
         "p95 of keystroke to suggestion, ms": [1000 * _percentile(each.delays, 95) for each in measures.values()],
         "suggestions per 100 keystrokes": [100 * len(each.delays) / each.strokes for each in measures.values()],
+        "suggestions there per 100 looks": [100 * each.seen / max(each.looks, 1) for each in measures.values()],
         "tokens evaluated per keystroke": [each.evaluated / each.strokes for each in measures.values()],
         "CPU seconds per 100 keystrokes": [100 * each.cpu / each.strokes for each in measures.values()],
         "characters taken of 100 written": [100 * each.taken / each.characters for each in measures.values()],

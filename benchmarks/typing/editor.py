@@ -20,6 +20,8 @@ class Measures:
         strokes: keys, those that took a suggestion among them.
         taken: characters that came from suggestions.
         characters: all that were written.
+        looks: pauses in which the person looked for a suggestion.
+        seen: those in which one was there.
         evaluated: tokens that the model evaluated.
         cpu: seconds.
     """
@@ -28,6 +30,8 @@ class Measures:
     strokes: int = 0
     taken: int = 0
     characters: int = 0
+    looks: int = 0
+    seen: int = 0
     evaluated: float = 0.0
     cpu: float = 0.0
 
