@@ -8,7 +8,6 @@ drafts, and what those cost by the times of small batches, measured in the same 
 
 import argparse
 import random
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from assistant.fim import fim_prompt, find_fim_tokens
 from assistant.window import WindowSize, window_after, window_before
 
 _LONGEST_DRAFT = 5
-_REPEATS = 7
+_REPEATS = 5
+_PROMPT_TOKENS = 500
 _LINE_TOKENS = 64
 
 
@@ -68,17 +68,18 @@ def tokens(tokenizer: Llama, text: str) -> list[int]:
     return list(tokenizer.tokenize(text.encode(), add_bos=False, special=False))
 
 
-def batch_seconds(engine: LlamaEngine, text: str) -> dict[int, float]:
-    """The least time that a batch of so many tokens took, at the end of a prompt as long as a completion's."""
-    found: dict[int, float] = defaultdict(lambda: float("inf"))
-    words = text.split(" ")
+def batch_seconds(engine: LlamaEngine, tokenizer: Llama, text: str) -> list[float]:
+    """The least time that a batch of so many tokens took, or of a few more, at the end of a completion's prompt."""
+    found = [float("inf")] * (3 * _LONGEST_DRAFT)
+    known = tokens(tokenizer, text)[: _PROMPT_TOKENS + len(found)]
     for _ in range(_REPEATS):
-        for more in range(1, 3 * _LONGEST_DRAFT):
-            engine.prefill(_plain(words[:300]))
-            usage = engine.prefill(_plain(words[: 300 + more]))
+        for more in range(1, len(found)):
+            engine.prefill(_plain(tokenizer, known[:_PROMPT_TOKENS]))
+            usage = engine.prefill(_plain(tokenizer, known[: _PROMPT_TOKENS + more]))
             evaluated = usage.prompt_tokens - usage.cached_tokens
-            found[evaluated] = min(found[evaluated], usage.prefill_seconds)
-    return dict(found)
+            if evaluated < len(found):
+                found[evaluated] = min(found[evaluated], usage.prefill_seconds)
+    return [min(found[size:]) for size in range(len(found))]
 
 
 def drafted(tokens: list[int], key: int, most: int) -> list[int]:
@@ -90,7 +91,7 @@ def drafted(tokens: list[int], key: int, most: int) -> list[int]:
     return []
 
 
-def costs(written: list[Written], key: int, most: int, seconds: dict[int, float]) -> tuple[float, float, int, int]:
+def costs(written: list[Written], key: int, most: int, seconds: list[float]) -> tuple[float, float, int, int]:
     """Seconds of decoding without and with drafts, and how many tokens were drafted and right."""
     alone = drafting = 0.0
     offered = right = 0
@@ -108,8 +109,8 @@ def costs(written: list[Written], key: int, most: int, seconds: dict[int, float]
     return alone, drafting, offered, right
 
 
-def _plain(words: list[str]) -> Prompt:
-    return Prompt((Segment(" ".join(words)),))
+def _plain(tokenizer: Llama, tokens: list[int]) -> Prompt:
+    return Prompt((Segment(tokenizer.detokenize(tokens).decode(errors="ignore")),))
 
 
 def main() -> None:
@@ -124,7 +125,7 @@ def main() -> None:
     engine = LlamaEngine(arguments.model, LlamaOptions(threads=arguments.threads))
     found = list(places(arguments.project, arguments.places))
     written = [write(engine, tokenizer, before, after) for before, after in found]
-    seconds = batch_seconds(engine, "".join(max(found, key=lambda place: len(place[0]))))
+    seconds = batch_seconds(engine, tokenizer, "".join(max(found, key=lambda place: len(place[0]))))
     engine.close()
     print("tokens a batch: " + ", ".join(f"{size}: {1000 * seconds[size]:.0f} ms" for size in range(1, 7)))
     print(f"{'key':>5} {'draft':>6} {'right':>10} {'speed-up':>9}")
