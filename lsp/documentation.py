@@ -46,7 +46,7 @@ By `workspace/executeCommand`:
 | `sned.edit` | document, range, instruction | rewrites what is selected; gives whether it was applied |
 | `sned.restart` | | closes the models; the next request opens them again |
 | `sned.switchModel` | name or null | takes another model for all suggestions; null is the one chosen by language |
-| `sned.status` | | gives what the server is doing, and the models that are open |
+| `sned.status` | | gives what the server is doing, the models that are open, and the tokens each has evaluated |
 | `sned.fetch` | | fetches the base model, with progress that can be cancelled |
 | `sned.build` | document | builds the sub-model for a document's folder and language, likewise |
 

@@ -56,14 +56,18 @@ local function answer()
 end
 vim.cmd('5,6SnedExplain')
 local explained = answer()
+local client = vim.lsp.get_clients({ name = 'sned' })[1]
+local request, sent, heard = client.request, nil, false
+client.request = function(self, method, params, handler, ...)
+  sent = params
+  return request(self, method, params, function(...)
+    handler(...)
+    heard = true
+  end, ...)
+end
 vim.cmd('5,6SnedChat Is this function right?')
 local answered = answer()
-local client = vim.lsp.get_clients({ name = 'sned' })[1]
-local request, sent = client.request, nil
-client.request = function(self, method, params, ...)
-  sent = params
-  return request(self, method, params, ...)
-end
+vim.wait(60000, function() return heard end)
 vim.cmd('5,6SnedChat! Are you sure?')
 local again = answer()
 client.request = nil
