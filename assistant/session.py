@@ -134,7 +134,7 @@ class Session:
         """Takes note of a change at `offset`, which stops what is computed for a text that is no more."""
         self._newest[buffer.uri] = buffer.version
         if (opened := self._opened) is not None:
-            opened.suggester.goes_on(buffer)
+            opened.suggester.document_edited(buffer)
         self._context.edited(buffer, offset)
 
     def document_closed(self, uri: str) -> None:

@@ -127,15 +127,13 @@ class Suggester:
         shares = not underway.begun and underway.shares_prompt(request.buffer)
         return Earlier.STOP_SOFTLY if shares else Earlier.STOP
 
-    def goes_on(self, buffer: Buffer) -> bool:
-        """Whether what is being computed for a document is of use for it as it is now; if it is not, it is stopped."""
+    def document_edited(self, buffer: Buffer) -> None:
+        """Stops what is being computed for a document, unless it is of use for the text that is there now."""
         underway = self._underway
         if underway is None or underway.request.buffer.uri != buffer.uri or underway.ahead:
-            return False
-        if underway.follow(buffer) or (not underway.begun and underway.shares_prompt(buffer)):
-            return True
-        underway.stop()
-        return False
+            return
+        if not underway.follow(buffer) and (underway.begun or not underway.shares_prompt(buffer)):
+            underway.stop()
 
     def is_underway(self, request: SuggestionRequest) -> bool:
         """Whether this very request's suggestion is being computed, and not stopped. Usable from any thread."""
