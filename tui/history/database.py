@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from tui.history.schema import MIGRATIONS
 
 # What another process's write may take; a screen that waits longer seems dead.
 _BUSY_SECONDS = 5.0
+_BUSY_INTERVAL = 0.01  # between two tries of what SQLite itself does not wait for
 
 
 class Database:
@@ -72,12 +74,24 @@ class Database:
         self._connection.execute("PRAGMA foreign_keys = ON")
         self._refuse_newer(self._version())
         if self.path is not None:
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             # With a write-ahead log this keeps the database whole whatever happens; only a power cut may undo the
             # last moments.
             self._connection.execute("PRAGMA synchronous = NORMAL")
         if self._version() < len(self._migrations):
             self._migrate()
+
+    def _write_ahead(self) -> None:
+        """Sets the journal's mode, waiting for others that set it: SQLite refuses the second at once, timeout or not."""
+        deadline = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(_BUSY_INTERVAL)
 
     def _migrate(self) -> None:
         with self.writing() as connection:

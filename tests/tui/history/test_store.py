@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,20 @@ def test_two_programs_may_use_one_file(history: History, path: Path) -> None:
     assert [each.text for each in other.messages.branch(session)] == ["one", "from this"]
     other.messages.show(answer)
     assert [each.text for each in history.messages.branch(session)] == ["one", "from the other"]
+
+
+def test_programs_that_begin_a_file_at_the_same_moment_all_open_it(tmp_path: Path) -> None:
+    programs = 8
+    with ThreadPoolExecutor(programs) as pool:
+        for number in range(60):  # without waiting for each other about one round in fifteen failed
+            together = threading.Barrier(programs)
+
+            def begin(path: Path, together: threading.Barrier = together) -> None:
+                together.wait()
+                History(path).close()
+
+            for opened in [pool.submit(begin, tmp_path / f"{number}.sqlite3") for _ in range(programs)]:
+                opened.result()
 
 
 def test_markdown_has_settings_messages_and_attachments(history: History) -> None:
