@@ -82,16 +82,17 @@ class Database:
             self._migrate()
 
     def _write_ahead(self) -> None:
-        """Sets the journal's mode, waiting for others that set it: SQLite refuses the second at once, timeout or not."""
+        """Sets the journal's mode, waiting for others that set it: SQLite refuses the second, timeout or not."""
         deadline = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
-                return
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     raise
-            time.sleep(_BUSY_INTERVAL)
+                time.sleep(_BUSY_INTERVAL)
+            else:
+                return
 
     def _migrate(self) -> None:
         with self.writing() as connection:
