@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from assistant.context.builder import ContextBuilder
-from assistant.engine.scheduler import detached
+from assistant.engine.futures import detached
 from assistant.errors import EngineError
 from assistant.fim import find_fim_tokens
 from assistant.languages import Language

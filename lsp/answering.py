@@ -11,6 +11,7 @@ from typing import Any
 from lsprotocol.types import ProgressToken
 
 from assistant.chat.chat import Chat
+from assistant.chat.reading import Reading
 from assistant.chat.types import ChatOptions, Conversation, Reply
 from assistant.engine.cancellation import Cancellation
 from assistant.errors import SnedError
@@ -100,9 +101,9 @@ async def _asked(server: SnedServer, question: Question, progress: Progress) -> 
     model = await asyncio.to_thread(server.sessions.chat_model, language, server.settings.chat_model)
     progress.report("Reading")
     writer = _Writer(server, question, progress)
-    job = _job(model, question, writer.hear, asyncio.get_running_loop())
+    job = _job(model, question, writer, asyncio.get_running_loop())
     # A key of its own: neither a suggestion nor another question takes its place.
-    future = model.scheduler.submit(f"{question.command} {next(_numbers)}", job)
+    future = model.scheduler.submit(f"{question.command} {next(_numbers)}", job, patient=True)
     writing = asyncio.wrap_future(future)
     try:
         either: list[asyncio.Future[Any]] = [writing, progress.cancellation]
@@ -115,20 +116,28 @@ async def _asked(server: SnedServer, question: Question, progress: Progress) -> 
 
 
 def _job(
-    model: OpenModel, question: Question, hear: Callable[[str], None], loop: AbstractEventLoop
+    model: OpenModel, question: Question, writer: "_Writer", loop: AbstractEventLoop
 ) -> Callable[[Cancellation], Reply]:
-    """What the inference thread does; each piece is heard in the loop's thread, before the whole answer is there."""
+    """What the inference thread does: each piece is heard in the loop's thread, before the whole answer is there.
 
-    def hear_in_loop(piece: str) -> None:
-        loop.call_soon_threadsafe(hear, piece)
+    Suggestions come in between, as they are waited for by somebody who types.
+    """
+
+    def hear(piece: str) -> None:
+        loop.call_soon_threadsafe(writer.hear, piece)
+        model.scheduler.give_way()
+
+    def hear_reading(reading: Reading) -> None:
+        loop.call_soon_threadsafe(writer.hear_reading, reading)
+        model.scheduler.give_way()
 
     def job(cancel: Cancellation) -> Reply:
-        return Chat(model.engine).reply(
+        return Chat(model.engine, hear_reading).reply(
             question.conversation,
             question.options,
             cancel,
             sequence=f"{question.command} {question.view.document.uri}",
-            hear=hear_in_loop,
+            hear=hear,
         )
 
     return job
@@ -142,6 +151,11 @@ class _Writer:
         self._question = question
         self._progress = progress
         self._pieces = 0
+
+    def hear_reading(self, reading: Reading) -> None:
+        """Tells how far the model has read."""
+        if not self._progress.cancelled:
+            self._progress.report(f"Reading: {reading.done} of {reading.total} tokens")
 
     def hear(self, piece: str) -> None:
         """Sends a piece."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Prompt, Segment, Usage
 
-# A second or two of a small model on two cores.
-STEP_TOKENS = 256
+# Half a second of a small model on two cores: a suggestion in the editor may be waiting for the end of a step.
+STEP_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,19 @@ class KVCache:
         """While it lasts, setting `cancel` stops evaluation."""
         return self._evaluator.stoppable(cancel)
 
+    def extend(self, request: Prefill, cancel: Cancellation) -> Logits | None:
+        """Evaluates the last of the tokens after the others; gives the logits after it, or None when cancelled.
+
+        The others are evaluated again where something else has taken their place in the sequence.
+
+        Raises:
+            EngineError: as `prefill`.
+        """
+        sequence = self._sequences.get(request.sequence)
+        if sequence is None or sequence.tokens != request.tokens[:-1]:
+            return self.prefill(request, cancel).logits
+        return self.evaluate(self._use(request.sequence), request.tokens[-1:], cancel)
+
     def evaluate(self, sequence: CachedSequence, tokens: list[int], cancel: Cancellation) -> Logits | None:
         """Appends `tokens` to the sequence used last; see `Evaluator.evaluate`."""
         return self._evaluator.evaluate(sequence, tokens, cancel)

@@ -4,15 +4,14 @@ import codecs
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
-from assistant.engine.cache import KVCache, Prefill, Prefilled
+from assistant.engine.cache import KVCache, Prefill
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.healing import Constraint
 from assistant.engine.protocol import Sampling, StopReason, Usage
 from assistant.engine.sampling import Logits, Sampler
-from assistant.engine.sequence import CachedSequence
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 
@@ -21,7 +20,7 @@ _WAIT_SECONDS = 0.05
 
 @dataclass(slots=True)
 class LoadedModel:
-    """What generations share: they run one at a time, under the lock."""
+    """What generations share: they evaluate one at a time, under the lock."""
 
     vocabulary: Vocabulary
     cache: KVCache
@@ -47,7 +46,7 @@ class LlamaGeneration:
         self._model = model
         self._request = request
         self._cached = 0
-        self._completion_tokens = 0
+        self._written: list[int] = []
         self._decode_steps = 0
         self._prefill_seconds = 0.0
         self._decode_seconds = 0.0
@@ -59,7 +58,7 @@ class LlamaGeneration:
         return self._pieces
 
     def close(self) -> None:
-        """Stops generating, and lets the next generation begin."""
+        """Stops generating."""
         self._pieces.close()
 
     @property
@@ -68,7 +67,7 @@ class LlamaGeneration:
         return Usage(
             prompt_tokens=len(self._request.prompt.tokens),
             cached_tokens=self._cached,
-            completion_tokens=self._completion_tokens,
+            completion_tokens=len(self._written),
             decode_steps=self._decode_steps,
             prefill_seconds=self._prefill_seconds,
             decode_seconds=self._decode_seconds,
@@ -79,16 +78,38 @@ class LlamaGeneration:
         """Evaluates the prompt and nothing more, instead of an iteration."""
         self._pieces.close()
         with self._turn() as mine:
-            if not mine or self._prefill().logits is None:
+            if not mine or self._prefill() is None:
                 self._stop_reason = StopReason.CANCELLED
         return self.usage
 
     def _run(self) -> Generator[str, None, None]:
-        with self._turn() as mine, Sampler(self._request.sampling) as sampler:
-            if mine:
-                yield from self._text(sampler)
-            else:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        with Sampler(self._request.sampling) as sampler:
+            while (token := self._next(sampler)) is not None:
+                # A character whose bytes are not all there yet stays in the decoder.
+                text = decoder.decode(self._request.constraint.accept(self._model.vocabulary.piece(token)))
+                self._new_tokens += not self._request.constraint.active
+                if text:
+                    yield text
+                if (full := self._exhausted()) is not None:
+                    self._stop_reason = full
+                    return
+
+    def _next(self, sampler: Sampler) -> int | None:
+        """Evaluates what was chosen last, or the prompt, and chooses a token; None where the completion ends.
+
+        Other generations may have run since the last one.
+        """
+        with self._turn() as mine:
+            logits = self._logits() if mine else None
+            if logits is None:
                 self._stop_reason = StopReason.CANCELLED
+                return None
+            started = time.perf_counter()
+            try:
+                return self._choose(sampler, logits)
+            finally:
+                self._decode_seconds += time.perf_counter() - started
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -105,33 +126,23 @@ class LlamaGeneration:
         finally:
             self._model.in_use.release()
 
-    def _text(self, sampler: Sampler) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        filled = self._prefill()
-        sequence, logits = filled.sequence, filled.logits
-        while logits is not None:
-            started = time.perf_counter()
-            token = self._choose(sampler, logits)
-            if token is None:
-                return
-            # A character whose bytes are not all there yet stays in the decoder.
-            text = decoder.decode(self._request.constraint.accept(self._model.vocabulary.piece(token)))
-            self._new_tokens += not self._request.constraint.active
-            self._decode_seconds += time.perf_counter() - started
-            if text:
-                yield text
-            if (full := self._exhausted(sequence)) is not None:
-                self._stop_reason = full
-                return
-            logits = self._step(sequence, token)
-        self._stop_reason = StopReason.CANCELLED
+    def _logits(self) -> Logits | None:
+        """What the model says of the next token; None when cancelled."""
+        if not self._written:
+            return self._prefill()
+        started = time.perf_counter()
+        prompt, cancel = self._request.prompt, self._request.cancel
+        logits = self._model.cache.extend(replace(prompt, tokens=[*prompt.tokens, *self._written]), cancel)
+        self._decode_seconds += time.perf_counter() - started
+        self._decode_steps += 1
+        return logits
 
-    def _prefill(self) -> Prefilled:
+    def _prefill(self) -> Logits | None:
         started = time.perf_counter()
         filled = self._model.cache.prefill(self._request.prompt, self._request.cancel)
         self._cached = filled.cached
         self._prefill_seconds = time.perf_counter() - started
-        return filled
+        return filled.logits
 
     def _choose(self, sampler: Sampler, logits: Logits) -> int | None:
         """The next token, or None where the completion ends."""
@@ -140,19 +151,12 @@ class LlamaGeneration:
         if self._model.vocabulary.ends(token):
             self._stop_reason = StopReason.END_TOKEN
             return None
-        self._completion_tokens += 1
+        self._written.append(token)
         return token
 
-    def _step(self, sequence: CachedSequence, token: int) -> Logits | None:
-        started = time.perf_counter()
-        logits = self._model.cache.evaluate(sequence, [token], self._request.cancel)
-        self._decode_seconds += time.perf_counter() - started
-        self._decode_steps += 1
-        return logits
-
-    def _exhausted(self, sequence: CachedSequence) -> StopReason | None:
+    def _exhausted(self) -> StopReason | None:
         if self._new_tokens >= self._request.sampling.max_tokens:
             return StopReason.LIMIT
-        if len(sequence.tokens) >= self._model.context:
+        if len(self._request.prompt.tokens) + len(self._written) > self._model.context:
             return StopReason.CONTEXT_FULL
         return None

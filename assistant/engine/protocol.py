@@ -146,7 +146,7 @@ class ModelInfo:
 
 
 class Engine(Protocol):
-    """One loaded model. Usable from any thread; a second generation waits until the first has ended or been closed."""
+    """One loaded model. Usable from any thread; between two pieces of one generation another may run."""
 
     @property
     def info(self) -> ModelInfo:

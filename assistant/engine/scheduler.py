@@ -30,7 +30,7 @@ class Scheduler:
 
     A future ends with what its job returned or raised, or is cancelled: by a newer job of the same key, by `cancel`, by
     `close`, or by its holder. Whichever it is, a running job's `Cancellation` is set. A job that goes on nevertheless
-    delays the next.
+    delays the next, but for a patient one, which lets others run in between (`give_way`).
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -39,29 +39,36 @@ class Scheduler:
         self._changed = Condition()
         self._waiting: dict[str, _Job] = {}  # in order of arrival
         self._idle: dict[str, _Job] = {}
-        self._running: _Job | None = None
+        self._running: list[_Job] = []  # patient ones, and last the one they give way to
         self._closed = False
         self._last: Callable[[], None] | None = None
         self._thread = Thread(target=self._work, name=f"sned-{engine.info.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, key: str, job: Callable[[Cancellation], T], earlier: Earlier = Earlier.STOP) -> Future[T]:
+    def submit(
+        self,
+        key: str,
+        job: Callable[[Cancellation], T],
+        earlier: Earlier = Earlier.STOP,
+        *,
+        patient: bool = False,
+    ) -> Future[T]:
         """Runs `job` after those waiting; what its key has waiting is cancelled, what it has running as `earlier` says.
 
-        Once the scheduler is closed, the future fails with an EngineError.
+        A `patient` job never runs within another. Once the scheduler is closed, the future fails with an EngineError.
         """
-        new = _Job(key, job)
+        new = _Job(key, job, patient=patient)
         with self._changed:
             stale = [self._waiting.pop(key, None), self._idle.pop(key, None)]
-            running = self._running
+            running = tuple(self._running)
             if not self._closed:
                 self._waiting[key] = new
                 self._changed.notify()
-        if running is not None and running.key == key:
-            if earlier is not Earlier.GO_ON:
-                running.stop(softly=earlier is Earlier.STOP_SOFTLY)
-        elif running is not None and running.idle:
-            running.stop()
+        for each in running:
+            if each.key == key and earlier is not Earlier.GO_ON:
+                each.stop(softly=earlier is Earlier.STOP_SOFTLY)
+            elif each.key != key and each.idle:
+                each.stop()
         _drop(stale)
         return self._accepted(new)
 
@@ -75,12 +82,13 @@ class Scheduler:
         new = _Job(key, job, idle=True, after=after)
         with self._changed:
             stale = [self._idle.pop(key, None)]
-            running = self._running
+            running = tuple(self._running)
             if not self._closed:
                 self._idle[key] = new
                 self._changed.notify()
-        if running is not None and running.idle and running.key == key:
-            running.stop()
+        for each in running:
+            if each.idle and each.key == key:
+                each.stop()
         _drop(stale)
         return self._accepted(new)
 
@@ -88,10 +96,23 @@ class Scheduler:
         """Cancels all that the key has waiting, idle or running."""
         with self._changed:
             stale = [self._waiting.pop(key, None), self._idle.pop(key, None)]
-            running = self._running
-        if running is not None and running.key == key:
-            running.stop()
+            running = tuple(self._running)
+        for each in running:
+            if each.key == key:
+                each.stop()
         _drop(stale)
+
+    def give_way(self) -> None:
+        """For a running patient job, where it could be put off: runs what was submitted and is not patient itself.
+
+        Raises:
+            RuntimeError: another thread than the scheduler's calls it.
+        """
+        if current_thread() is not self._thread:
+            raise RuntimeError("only a running job can give way")
+        while (job := self._next_urgent()) is not None:
+            job.perform()
+            self._ended(job)
 
     def close(self, last: Callable[[], None] | None = None) -> None:
         """Cancels everything, runs `last` in the thread, and frees the engine; returns when all of that is done.
@@ -105,10 +126,10 @@ class Scheduler:
             stale = [*self._waiting.values(), *self._idle.values()]
             self._waiting.clear()
             self._idle.clear()
-            running = self._running
+            running = tuple(self._running)
             self._changed.notify()
-        if running is not None:
-            running.stop()
+        for each in running:
+            each.stop()
         _drop(stale)
         if current_thread() is not self._thread:
             self._thread.join()
@@ -121,6 +142,7 @@ class Scheduler:
     def _work(self) -> None:
         while (job := self._next()) is not None:
             job.perform()
+            self._ended(job)
         try:
             if self._last is not None:
                 self._last()
@@ -132,27 +154,45 @@ class Scheduler:
     def _next(self) -> "_Job | None":
         """The next job, once there is one; None when closed."""
         with self._changed:
-            self._running = None
             while not self._closed:
                 if self._waiting:
-                    self._running = self._waiting.pop(next(iter(self._waiting)))
-                    return self._running
+                    return self._begun(self._waiting, next(iter(self._waiting)))
                 now = time.monotonic()
                 if (due := next((job for job in self._idle.values() if job.due <= now), None)) is not None:
-                    self._running = self._idle.pop(due.key)
-                    return self._running
+                    return self._begun(self._idle, due.key)
                 self._changed.wait(min((job.due - now for job in self._idle.values()), default=None))
             return None
+
+    def _next_urgent(self) -> "_Job | None":
+        """The next that a patient job gives way to; None if none waits."""
+        with self._changed:
+            key = next((job.key for job in self._waiting.values() if not job.patient), None)
+            return self._begun(self._waiting, key) if key is not None else None
+
+    def _begun(self, queue: "dict[str, _Job]", key: str) -> "_Job":
+        self._running.append(queue.pop(key))
+        return self._running[-1]
+
+    def _ended(self, job: "_Job") -> None:
+        with self._changed:
+            self._running.remove(job)
 
 
 class _Job:
     """A job with its future, which stays pending while it runs: so it can be cancelled until its result is there."""
 
     def __init__(
-        self, key: str, function: Callable[[Cancellation], Any], *, idle: bool = False, after: float = 0.0
+        self,
+        key: str,
+        function: Callable[[Cancellation], Any],
+        *,
+        idle: bool = False,
+        patient: bool = False,
+        after: float = 0.0,
     ) -> None:
         self.key = key
         self.idle = idle
+        self.patient = patient
         self.due = time.monotonic() + after
         self.future: Future[Any] = Future()
         self._function = function
@@ -195,23 +235,3 @@ def _drop(jobs: "Iterable[_Job | None]") -> None:
     for job in jobs:
         if job is not None and job.future.cancel():
             job.future.set_running_or_notify_cancel()  # who waits with concurrent.futures.wait is told only now
-
-
-def detached(future: Future[T], abandon: Callable[[], None]) -> Future[T]:
-    """A future with the same outcome; cancelling it calls `abandon`, which decides whether the other is cancelled."""
-    outer: Future[T] = Future()
-    outer.add_done_callback(lambda ended: abandon() if ended.cancelled() else None)
-
-    def settle(ended: Future[T]) -> None:
-        if ended.cancelled():
-            if outer.cancel():
-                outer.set_running_or_notify_cancel()
-        elif outer.set_running_or_notify_cancel():
-            error = ended.exception()
-            if error is not None:
-                outer.set_exception(error)
-            else:
-                outer.set_result(ended.result())
-
-    future.add_done_callback(settle)
-    return outer

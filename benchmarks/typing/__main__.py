@@ -29,6 +29,8 @@ from language_server import LanguageServer
 from llama_vim import LlamaVim
 
 _QUIET = 0.05  # of a core
+# A percentile tells only of keystrokes that got a suggestion at all; how many did so soon tells of all. In milliseconds.
+_LIMITS = (75, 150)
 _LONGEST_QUIETING = 15.0
 
 
@@ -87,6 +89,12 @@ def report(measures: dict[str, Measures]) -> None:
     rows: dict[str, list[float]] = {
         "p50 of keystroke to suggestion, ms": [1000 * _percentile(each.delays, 50) for each in measures.values()],
         "p95 of keystroke to suggestion, ms": [1000 * _percentile(each.delays, 95) for each in measures.values()],
+        **{
+            f"within {limit} ms per 100 keystrokes": [
+                100 * sum(delay <= limit / 1000 for delay in each.delays) / each.strokes for each in measures.values()
+            ]
+            for limit in _LIMITS
+        },
         "suggestions per 100 keystrokes": [100 * len(each.delays) / each.strokes for each in measures.values()],
         "suggestions there per 100 looks": [100 * each.seen / max(each.looks, 1) for each in measures.values()],
         "tokens evaluated per keystroke": [each.evaluated / each.strokes for each in measures.values()],

@@ -115,6 +115,21 @@ async def test_a_chat_model_that_is_not_there_is_named(model_settings: dict[str,
         assert "'gpt-17'" in await editor.message("sned.chatModel")
 
 
+async def test_suggestions_come_while_an_answer_is_written() -> None:
+    async with Editor(command=SLOW) as editor:
+        uri = editor.open("file:///between.py", CODE)
+        editor.answers.clear()
+        explaining = asyncio.ensure_future(editor.command_result("sned.explain", uri, FUNCTION))
+        while len(editor.answers) < 3:
+            await asyncio.sleep(0.01)
+        # As many pieces as the explanation has: one after the other, the explanation would have ended first.
+        assert await editor.ask(editor.open("file:///typed.py", "value = "), 0, 8)
+        assert not explaining.done()
+        answer = await explaining
+        assert answer["finished"]
+        assert "".join(part.text for part in editor.answers) == answer["text"]
+
+
 async def test_an_answer_is_stopped_by_its_progress() -> None:
     async with Editor(command=SLOW) as editor:
         uri = editor.open("file:///stop.py", CODE)

@@ -1,4 +1,4 @@
-"""A model of a few kilobytes with random weights: llama.cpp runs it in under a millisecond a token."""
+"""A model of a few kilobytes with random weights, which llama.cpp runs in under a millisecond a token; a scheduler."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from assistant.engine.llama import LlamaEngine, LlamaOptions
+from assistant.engine.scheduler import Scheduler
+from tests.assistant.engine.jobs import NoModel
 from tests.prune.tiny_models import write_tiny_model
 
 CONTEXT = 256
@@ -21,5 +23,13 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny(tiny_path: Path) -> Iterator[LlamaEngine]:
     """The tiny model, with nothing cached."""
     opened = LlamaEngine(tiny_path, LlamaOptions(context=CONTEXT, batch=32))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def scheduler() -> Iterator[Scheduler]:
+    """One that has nothing to do."""
+    opened = Scheduler(NoModel())
     yield opened
     opened.close()

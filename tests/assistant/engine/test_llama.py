@@ -1,9 +1,9 @@
 """The llama.cpp engine with the real base model."""
 
 import threading
-import time
 from contextlib import closing
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -176,28 +176,57 @@ def test_cancelling_stops_decoding(engine: LlamaEngine) -> None:
     assert generation.usage.stop_reason is StopReason.CANCELLED
 
 
-def test_a_second_generation_waits_for_the_first(engine: LlamaEngine) -> None:
-    first = engine.generate(plain("1 2 3 4"), Sampling(max_tokens=100))
-    next(iter(first))
-    second_text: list[str] = []
-    second = threading.Thread(target=lambda: second_text.append(written(engine, plain("a b c d"))))
-    second.start()
-    time.sleep(0.2)
-    assert not second_text
-    first.close()
-    second.join(timeout=60)
-    assert second_text
+COUNTING, LETTERS = plain("Count: 1 2 3 4"), plain("Letters: a b c d")
 
 
-def test_waiting_can_be_cancelled(engine: LlamaEngine) -> None:
-    first = engine.generate(plain("1 2 3 4"), Sampling(max_tokens=100))
-    with closing(first):
-        next(iter(first))
-        cancel = Cancellation()
-        cancel.set()
-        second = engine.generate(plain("a b c"), GREEDY, cancel)
-        assert list(second) == []
-        assert second.usage.stop_reason is StopReason.CANCELLED
+@pytest.mark.parametrize("sequences", [("one", "other"), ("same", "same")])
+def test_generations_that_take_turns_write_what_they_write_alone(
+    engine: LlamaEngine, sequences: tuple[str, str]
+) -> None:
+    alone = written(engine, COUNTING), written(engine, LETTERS)
+    assert alone[0] != alone[1]
+    first, second = (
+        engine.generate(prompt, GREEDY, sequence=sequence)
+        for prompt, sequence in zip((COUNTING, LETTERS), sequences, strict=True)
+    )
+    pieces = list(zip_longest(first, second, fillvalue=""))
+    assert ("".join(one for one, _ in pieces), "".join(other for _, other in pieces)) == alone
+    assert first.usage.completion_tokens == second.usage.completion_tokens == GREEDY.max_tokens
+
+
+def test_a_generation_goes_on_after_others_have_taken_its_room(base_model: Path) -> None:
+    with closing(LlamaEngine(base_model, LlamaOptions(context=256))) as small:
+        alone = written(small, COUNTING)
+        generation = small.generate(COUNTING, GREEDY, sequence="one")
+        text = next(iter(generation))
+        for number in range(4):  # 4 x 200 tokens, where 512 have room
+            small.prefill(plain(f"{number}" + " word" * 200), sequence=f"other {number}")
+        assert text + "".join(generation) == alone
+
+
+def test_a_generation_between_two_pieces_of_another_is_not_stopped_with_it(engine: LlamaEngine) -> None:
+    cancel = Cancellation()
+    outer = engine.generate(COUNTING, GREEDY, cancel, sequence="one")
+    next(iter(outer))
+    inner = engine.generate(LETTERS, GREEDY, sequence="other")
+    next(iter(inner))
+    cancel.set()
+    assert list(inner)
+    assert list(outer) == []
+    assert (inner.usage.stop_reason, outer.usage.stop_reason) == (StopReason.LIMIT, StopReason.CANCELLED)
+
+
+def test_waiting_for_an_evaluation_can_be_cancelled(engine: LlamaEngine) -> None:
+    busy, cancel = Cancellation(), Cancellation()
+    long = plain(" ".join(f"item_{n} = {n}" for n in range(150)))
+    reading = threading.Thread(target=lambda: engine.prefill(long, busy))
+    reading.start()
+    cancel.set()
+    second = engine.generate(plain("a b c"), GREEDY, cancel)
+    assert list(second) == []
+    assert second.usage.stop_reason is StopReason.CANCELLED
+    busy.set()
+    reading.join(60)
 
 
 def test_a_prompt_longer_than_the_context_is_refused(engine: LlamaEngine) -> None:
@@ -223,6 +252,15 @@ def test_a_full_context_ends_the_text(base_model: Path) -> None:
     small.close()
     assert usage.stop_reason is StopReason.CONTEXT_FULL
     assert usage.prompt_tokens + usage.completion_tokens == 257
+
+
+def test_a_generation_whose_engine_was_closed_says_so(base_model: Path) -> None:
+    engine = LlamaEngine(base_model, LlamaOptions(context=256))
+    generation = engine.generate(COUNTING, GREEDY)
+    next(iter(generation))
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        next(iter(generation))
 
 
 def test_a_closed_engine_says_so(base_model: Path) -> None:

@@ -3,9 +3,7 @@
 import ctypes
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ALL_COMPLETED, CancelledError, Future, wait
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -13,101 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
-from assistant.engine.scheduler import Earlier, Scheduler, detached
+from assistant.engine.scheduler import Earlier, Scheduler
 from assistant.errors import EngineError
-
-LONG = 30.0
-
-
-class NoModel:
-    """An engine that is only opened and closed."""
-
-    def __init__(self) -> None:
-        self.info = ModelInfo("none", "none", 0, 0, 1)
-        self.closed_in: threading.Thread | None = None
-
-    @property
-    def evaluated_tokens(self) -> int:
-        return 0
-
-    def count_tokens(self, text: str) -> int:
-        return len(text)
-
-    def has_token(self, special: str) -> bool:
-        return False
-
-    def generate(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        cancel: Cancellation | None = None,
-        *,
-        sequence: str = "",
-        shift: bool = False,
-    ) -> Generation:
-        raise NotImplementedError
-
-    def prefill(
-        self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
-    ) -> Usage:
-        raise NotImplementedError
-
-    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
-        raise NotImplementedError
-
-    def save_cache(
-        self,
-        path: Path,
-        *,
-        context: str = "",
-        sequences: Collection[str] | None = None,
-        seconds: float = float("inf"),
-    ) -> int:
-        return 0
-
-    def restore_cache(self, path: Path, *, context: str = "") -> int:
-        return 0
-
-    def close(self) -> None:
-        self.closed_in = threading.current_thread()
-
-
-class LongJob:
-    """Runs until it is cancelled or released, as a prefill does, and then gives its name."""
-
-    def __init__(self, name: object) -> None:
-        self.name = name
-        self.started = threading.Event()
-        self.released = threading.Event()
-        self.cancelled = False
-
-    def __call__(self, cancel: Cancellation) -> object:
-        self.started.set()
-        while not self.released.is_set():
-            if cancel.wait(0.001):
-                self.cancelled = True
-                break
-        return self.name
-
-
-@pytest.fixture
-def scheduler() -> Iterator[Scheduler]:
-    opened = Scheduler(NoModel())
-    yield opened
-    opened.close()
-
-
-def at_once(value: object) -> Callable[[Cancellation], object]:
-    return lambda _: value
-
-
-def begun(scheduler: Scheduler, key: str) -> tuple[LongJob, Future[object]]:
-    """A job that runs."""
-    job = LongJob(key)
-    future = scheduler.submit(key, job)
-    assert job.started.wait(LONG)
-    return job, future
+from tests.assistant.engine.jobs import LONG, LongJob, NoModel, at_once, begun
 
 
 def test_a_job_s_result_comes_from_the_one_thread(scheduler: Scheduler) -> None:
@@ -410,34 +316,6 @@ def test_other_documents_idle_work_gives_way_whatever_becomes_of_the_earlier(sch
     assert job.started.wait(LONG)
     assert scheduler.submit("other", at_once("newer"), Earlier.GO_ON).result(LONG) == "newer"
     assert ahead.cancelled()
-
-
-@pytest.mark.parametrize("outcome", ["result", "error", "cancelled"])
-def test_a_detached_future_ends_as_the_other_does(outcome: str) -> None:
-    inner: Future[str] = Future()
-    outer = detached(inner, lambda: None)
-    if outcome == "result":
-        inner.set_result("value")
-        assert outer.result(0) == "value"
-    elif outcome == "error":
-        inner.set_exception(EngineError("broken"))
-        with pytest.raises(EngineError, match="broken"):
-            outer.result(0)
-    else:
-        inner.cancel()
-        with pytest.raises(CancelledError):
-            outer.result(0)
-
-
-def test_cancelling_a_detached_future_leaves_the_other_to_who_is_asked() -> None:
-    inner: Future[str] = Future()
-    asked: list[bool] = []
-    outer = detached(inner, lambda: asked.append(inner.done()))
-    assert outer.cancel()
-    assert asked == [False]
-    assert not inner.done()
-    inner.set_result("value")
-    assert outer.cancelled()
 
 
 def test_idle_work_can_be_put_off(scheduler: Scheduler) -> None:
