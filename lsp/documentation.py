@@ -64,8 +64,8 @@ An edit is of one version of the document, and has to be confirmed: by the edito
 annotations, else in a message that shows the difference. An answer without code, an unfinished one, or one to a
 document that has changed since changes nothing.
 
-The model that completes also answers; suggestions come between two words of an answer. A sub-model of 0.5B completes well
-and follows instructions poorly; with `chatModel` another one answers, such as the base model it was cut from or a
+The model that completes also answers; suggestions come between two words of an answer. A sub-model of 0.5B completes
+well and follows instructions poorly; with `chatModel` another one answers, such as the base model it was cut from or a
 larger one.
 
 ## Status

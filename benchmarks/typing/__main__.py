@@ -29,7 +29,7 @@ from language_server import LanguageServer
 from llama_vim import LlamaVim
 
 _QUIET = 0.05  # of a core
-# A percentile tells only of keystrokes that got a suggestion at all; how many did so soon tells of all. In milliseconds.
+# In milliseconds. A percentile tells only of keystrokes that got a suggestion at all; these tell of all.
 _LIMITS = (75, 150)
 _LONGEST_QUIETING = 15.0
 
