@@ -4,9 +4,10 @@ Metadata are copied byte for byte, so tokenizer and chat template stay exactly a
 come, each at its place; only one need be in memory.
 """
 
+import math
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -20,11 +21,12 @@ from prune.gguf_file import MAGIC, GGUFFile, TensorInfo
 
 _VERSION = 3
 
-MetadataValue = str | int | float
+# Bytes are a value of any other type as a file stores it: the code of its type, then the value.
+MetadataValue = str | int | float | bytes
 
 
 class GGUFRewriter:
-    """Writes `path` with the metadata and tensors of `base`, some tensors in another type.
+    """Writes `path` with the metadata and tensors of `base`, some tensors in another type or with other rows.
 
     Use as a context manager: `write` every replaced tensor, in any order; `finish` copies the others and checks that
     none is missing. The layout depends on the arguments alone.
@@ -36,6 +38,7 @@ class GGUFRewriter:
         path: Path,
         replaced: Mapping[str, GGMLQuantizationType],
         metadata: Mapping[str, MetadataValue],
+        rows: Mapping[str, int] | None = None,
     ) -> None:
         """Lays the file out and writes its header.
 
@@ -44,6 +47,7 @@ class GGUFRewriter:
             path: the file to write; it must not exist.
             replaced: the tensors that `write` will give, and the type they are stored in.
             metadata: entries to set; an entry of the base keeps its place and must keep its type.
+            rows: how many rows a replaced tensor gets, where that is another number than it has.
 
         Raises:
             CheckpointError: `base` has no tensor of a replaced name, or a shape that its type cannot store.
@@ -52,7 +56,7 @@ class GGUFRewriter:
         self._base = base
         self._replaced = frozenset(replaced)
         self._missing = set(replaced)
-        self._tensors = _layout(base, replaced)
+        self._tensors = _layout(base, replaced, rows or {})
         entries = _metadata_entries(base, metadata)
         preamble = MAGIC + struct.pack("<IQQ", _VERSION, len(self._tensors), len(entries))
         head = b"".join([preamble, *entries, *map(_info_bytes, self._tensors.values())])
@@ -74,13 +78,22 @@ class GGUFRewriter:
         Raises:
             ValueError: the tensor was not announced, was written before, or has another size.
         """
+        self.write_pieces(name, [stored])
+
+    def write_pieces(self, name: str, pieces: Iterable[npt.NDArray[np.uint8]]) -> None:
+        """Puts a replaced tensor in its place, given its bytes as stored, piece by piece; as `write`."""
         if name not in self._missing:
             raise ValueError(f"tensor {name!r} was not announced as replaced, or is written already")
         info = self._tensors[name]
-        if stored.nbytes != info.size:
-            raise ValueError(f"tensor {name!r} takes {info.size} bytes, {stored.nbytes} were given")
         self._file.seek(self._data_start + info.offset)
-        self._file.write(np.ascontiguousarray(stored).data)
+        written = 0
+        for stored in pieces:
+            written += stored.nbytes
+            if written > info.size:
+                break
+            self._file.write(np.ascontiguousarray(stored).data)
+        if written != info.size:
+            raise ValueError(f"tensor {name!r} takes {info.size} bytes, {written} were given")
         self._missing.remove(name)
 
     def finish(self) -> None:
@@ -107,7 +120,9 @@ def _aligned(position: int, alignment: int) -> int:
     return -(-position // alignment) * alignment
 
 
-def _layout(base: GGUFFile, replaced: Mapping[str, GGMLQuantizationType]) -> dict[str, TensorInfo]:
+def _layout(
+    base: GGUFFile, replaced: Mapping[str, GGMLQuantizationType], rows: Mapping[str, int]
+) -> dict[str, TensorInfo]:
     """The tensors in the base's order, with offsets counted from the start of the data."""
     for name in replaced:
         base.tensor(name)
@@ -121,8 +136,9 @@ def _layout(base: GGUFFile, replaced: Mapping[str, GGMLQuantizationType]) -> dic
                 f"{base.path}: tensor {name!r} has rows of {source.shape[-1]} values, which {tensor_type.name} cannot "
                 f"store (it takes them by {block}); choose another base model."
             )
-        size = int(np.prod(source.shape)) // block * block_bytes
-        tensors[name] = TensorInfo(name, source.shape, tensor_type, offset, size)
+        shape = (rows.get(name, source.shape[0]), *source.shape[1:])
+        size = math.prod(shape) // block * block_bytes
+        tensors[name] = TensorInfo(name, shape, tensor_type, offset, size)
         offset = _aligned(offset + size, base.alignment)
     return tensors
 
@@ -145,7 +161,9 @@ def _metadata_entries(base: GGUFFile, changes: Mapping[str, MetadataValue]) -> l
 
 
 def _entry_bytes(key: str, value: MetadataValue, value_type: GGUFValueType | None = None) -> bytes:
-    if isinstance(value, str):
+    if isinstance(value, bytes):
+        natural, raw = GGUFValueType(struct.unpack_from("<I", value)[0]), value[4:]
+    elif isinstance(value, str):
         natural, raw = GGUFValueType.STRING, _string_bytes(value)
     elif isinstance(value, int):
         natural, raw = GGUFValueType.UINT32, struct.pack("<I", value)

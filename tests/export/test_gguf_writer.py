@@ -1,5 +1,6 @@
 """The rewritten file: the base's metadata byte for byte, new tensors at their place, the others untouched."""
 
+import struct
 from pathlib import Path
 
 import gguf
@@ -70,6 +71,27 @@ def test_the_order_of_writing_does_not_show(base: tiny.TinyModel, tmp_path: Path
     rewrite(base, tmp_path / "one.gguf", NAMES)
     rewrite(base, tmp_path / "two.gguf", NAMES[::-1])
     assert (tmp_path / "one.gguf").read_bytes() == (tmp_path / "two.gguf").read_bytes()
+
+
+def test_a_tensor_may_get_other_rows_and_an_entry_other_bytes(base: tiny.TinyModel, tmp_path: Path) -> None:
+    path, name = tmp_path / "out.gguf", "token_embd.weight"
+    tokens = struct.pack("<IIQ", 9, 8, 1) + struct.pack("<Q", 3) + b"abc"
+    with GGUFFile(base.path) as file:
+        info = file.tensor(name)
+        rows = file.read(info).reshape(info.shape[0], -1)[[3, 5]]
+        with GGUFRewriter(file, path, {name: info.type}, {"tokenizer.ggml.tokens": tokens}, {name: 2}) as writer:
+            for pieces in ([rows[:1]], [rows, rows]):
+                with pytest.raises(ValueError, match=f"takes {rows.nbytes} bytes"):
+                    writer.write_pieces(name, pieces)
+            writer.write_pieces(name, [rows[:1], rows[1:]])
+            writer.finish()
+    with GGUFFile(base.path) as old, GGUFFile(path) as new:
+        assert new.tensor(name).shape == (2, old.tensor(name).shape[1])
+        assert new.read(new.tensor(name)).tobytes() == rows.tobytes()
+        assert new.value("tokenizer.ggml.tokens") == ["abc"]
+        for other in old.tensors:
+            if other != name:
+                assert new.read(new.tensors[other]).tobytes() == old.read(old.tensors[other]).tobytes()
 
 
 def test_misuse_is_refused(base: tiny.TinyModel, tmp_path: Path) -> None:
