@@ -1,0 +1,127 @@
+"""Masks as bits: which weights of a row are stored."""
+
+import numpy as np
+import numpy.typing as npt
+
+from export.sparse.layout import Pattern
+
+Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+
+def mask_to_bits(mask: Mask, pattern: Pattern) -> npt.NDArray[np.uint8]:
+    """A mask of shape (rows, columns) as bytes, shape (rows, bytes): bit i of byte j is weight 8 j + i.
+
+    For patterns whose last bit is implied, each group of M gives M - 1 bits, the next group's right after them.
+    """
+    bits = np.packbits(mask, axis=1, bitorder="little")
+    if not pattern.group or pattern.mask_bits == pattern.group:
+        return bits
+    size = -(-mask.shape[1] // pattern.group * pattern.mask_bits // 8)
+    words = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view("<u8")
+    for width, low in reversed(_lanes(pattern)):
+        words = words & low | (words >> np.uint64(width // 2 // pattern.group)) & (low << _half(width, pattern))
+    used = 8 * pattern.mask_bits // pattern.group
+    return words.view(np.uint8).reshape(len(mask), -1, 8)[:, :, :used].reshape(len(mask), -1)[:, :size]
+
+
+def bits_to_mask(bits: npt.NDArray[np.uint8], columns: int, pattern: Pattern) -> Mask:
+    """The mask, of shape (rows, columns), that the bytes stand for.
+
+    Raises:
+        ValueError: a group has not N survivors, or bits after the last column are set.
+    """
+    stored = columns // pattern.group * pattern.mask_bits if pattern.group else columns
+    if stored % 8 and (bits[:, -1] >> (stored % 8)).any():
+        raise ValueError("its mask has bits after the last column")
+    if not pattern.group:
+        return np.unpackbits(bits, axis=1, count=columns, bitorder="little").view(np.bool_)
+    implied = pattern.mask_bits < pattern.group
+    if implied:
+        bits = _with_gaps(bits, pattern)
+    mask = np.unpackbits(bits, axis=1, count=columns, bitorder="little").view(np.bool_)
+    missing = pattern.kept - group_counts(mask, pattern.group)
+    if missing.min() < 0 or missing.max() > implied:
+        raise ValueError(f"its mask has a group that does not hold {pattern} survivors")
+    if implied:
+        mask.reshape(-1, pattern.group)[:, -1] = missing
+    return mask
+
+
+def group_counts(mask: Mask, group: int) -> Counts:
+    """How many weights of each group the mask holds, for groups of 4, 8, 16 or 32; shape (groups,)."""
+    flat = np.ascontiguousarray(mask).ravel()
+    if group == 4:
+        return ((flat.view("<u4") * np.uint32(0x01010101)) >> np.uint32(24)).astype(np.int64)
+    eights = ((flat.view("<u8") * np.uint64(0x0101010101010101)) >> np.uint64(56)).astype(np.int64)
+    parts = eights.reshape(-1, group // 8)
+    counts = parts[:, 0]
+    for column in range(1, parts.shape[1]):
+        counts = counts + parts[:, column]
+    return counts
+
+
+def row_counts(kept_at: npt.NDArray[np.intp], shape: tuple[int, int]) -> Counts:
+    """How many weights of each row of a matrix are at the given places, which are flat and ascending; shape (rows,)."""
+    rows, columns = shape
+    return np.diff(np.searchsorted(kept_at, np.arange(rows + 1) * columns))
+
+
+def filled(mask: Mask, kept: int) -> Mask:
+    """The mask with as many more weights, the first of each row, as `kept` in every row takes; no row has more."""
+    return _filled(mask, kept - np.count_nonzero(mask, axis=1))
+
+
+def filled_groups(mask: Mask, pattern: Pattern) -> Mask:
+    """The mask with exactly N weights in every group of M.
+
+    Raises:
+        ValueError: a group has more.
+    """
+    missing = pattern.kept - group_counts(mask, pattern.group)
+    if missing.min() < 0:
+        row, group = divmod(int(np.argmin(missing)), mask.shape[1] // pattern.group)
+        raise ValueError(f"more than {pattern} weights survive in row {row} from column {group * pattern.group} on")
+    return _filled(mask.reshape(-1, pattern.group), missing).reshape(mask.shape)
+
+
+def _filled(mask: Mask, missing: Counts) -> Mask:
+    (short,) = np.nonzero(missing)
+    if not short.size:
+        return mask
+    full = mask.copy()
+    free = ~mask[short]
+    full[short] |= free & (np.cumsum(free, axis=1) <= missing[short, None])
+    return full
+
+
+def _lanes(pattern: Pattern) -> list[tuple[int, np.uint64]]:
+    """For words of 64 mask bits, from the widest lane to the narrowest: width, and stored bits of the lower half.
+
+    A lane holds whole groups.
+    """
+    lanes = []
+    width = 64
+    while width > pattern.group:
+        lane = (1 << int(_half(width, pattern))) - 1
+        lanes.append((width, np.uint64(sum(lane << shift for shift in range(0, 64, width)))))
+        width //= 2
+    return lanes
+
+
+def _half(width: int, pattern: Pattern) -> np.uint64:
+    """Bits stored for half a lane."""
+    return np.uint64(width // 2 // pattern.group * pattern.mask_bits)
+
+
+def _with_gaps(bits: npt.NDArray[np.uint8], pattern: Pattern) -> npt.NDArray[np.uint8]:
+    """The bytes of masks whose implied bits are there, as zeros; there may be bytes too many."""
+    used = 8 * pattern.mask_bits // pattern.group
+    rows, size = bits.shape
+    spaced = np.zeros((rows, -(-size // used), 8), dtype=np.uint8)
+    spaced[:, :, :used] = np.pad(bits, ((0, 0), (0, -size % used))).reshape(rows, -1, used)
+    words = spaced.view("<u8")
+    for width, low in _lanes(pattern):
+        words = words & low | (words & (low << _half(width, pattern))) << np.uint64(width // 2 // pattern.group)
+    return words.view(np.uint8).reshape(rows, -1)

@@ -1,0 +1,134 @@
+"""From codes, scales and a mask to the bytes of a packed matrix, and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from export.sparse.layout import SparseFormat, SparseLayout, ValueType
+from export.sparse.masks import Mask, bits_to_mask, filled, filled_groups, mask_to_bits
+from export.sparse.rows import RowReader, RowWriter, row_parts
+from export.sparse.values import Bytes, Codes, Kept, decode_values, encode_values
+
+_INFINITE = 0x7C00
+_LEAST_CODE, _GREATEST_CODE = -8, 7
+
+
+@dataclass(frozen=True)
+class CodedMatrix:
+    """A pruned matrix as integers: the weight at (i, j) is `codes[i, j] * scales[i, j // block]`.
+
+    Attributes:
+        codes: shape (rows, columns), 0 where pruned; from -8 to 7 if they are to be stored in 4 bits.
+        scales: the bits of half-precision floats, shape (rows, blocks).
+        block: weights of a row that share a scale; a row's last block may be short.
+        mask: the weights that survived, shape (rows, columns), if known: a survivor may have the code 0.
+    """
+
+    codes: Codes
+    scales: npt.NDArray[np.uint16]
+    block: int
+    mask: Mask | None = None
+
+    def values(self) -> npt.NDArray[np.float32]:
+        """The weights, shape (rows, columns); exactly `codes` times `scales`."""
+        scales = self.scales.view(np.float16).astype(np.float32)
+        columns = self.codes.shape[1]
+        values = self.codes.astype(np.float32)
+        if columns % self.block:
+            values *= np.repeat(scales, self.block, axis=1)[:, :columns]
+        else:
+            blocks = values.reshape(*scales.shape, self.block)
+            blocks *= scales[:, :, None]
+        return values
+
+
+@dataclass(frozen=True)
+class PackedMatrix:
+    """The bytes of a packed matrix, and how they are laid out."""
+
+    layout: SparseLayout
+    data: Bytes
+
+
+def pack(matrix: CodedMatrix, form: SparseFormat) -> PackedMatrix:
+    """The matrix packed: equal matrices give equal bytes.
+
+    Raises:
+        ValueError: it does not have the pattern, its codes do not fit the value type, its blocks are others, or a
+            scale is not finite.
+    """
+    rows, columns = matrix.codes.shape
+    _check(matrix, form)
+    layout = _layout(matrix, form)
+    writer = RowWriter(layout)
+    for part in row_parts(rows, columns):
+        codes, mask = matrix.codes[part], _mask(matrix, part)
+        if form.pattern.group:
+            mask = filled_groups(mask, form.pattern)
+        elif layout.kept is not None:
+            mask = filled(mask, layout.kept)
+        scales = matrix.scales[part].astype("<u2").view(np.uint8)
+        heads = np.concatenate([scales, mask_to_bits(mask, form.pattern)], axis=1)
+        kept = Kept.of(mask)
+        writer.add(heads, encode_values(codes, kept, layout), kept.counts)
+    return PackedMatrix(layout, writer.finish())
+
+
+def unpack(packed: PackedMatrix) -> CodedMatrix:
+    """The matrix that was packed; its mask holds every weight that is stored.
+
+    Memory is in proportion to the bytes, whatever their layout claims.
+
+    Raises:
+        ValueError: the bytes are not those of such a matrix; the message says what is wrong.
+    """
+    layout, reader = packed.layout, RowReader(packed.layout, packed.data)
+    codes = np.empty((layout.rows, layout.columns), dtype=np.int8)
+    mask = np.empty(codes.shape, dtype=np.bool_)
+    scales = np.empty((layout.rows, layout.blocks), dtype=np.uint16)
+    for part in row_parts(layout.rows, layout.columns):
+        heads = reader.heads(part)
+        scales[part] = np.ascontiguousarray(heads[:, : layout.scale_bytes]).view("<u2")
+        mask[part] = bits_to_mask(heads[:, layout.scale_bytes :], layout.columns, layout.format.pattern)
+        kept = Kept.of(mask[part])
+        codes[part] = decode_values(reader.values(part, kept.counts), kept, layout)
+    _check_scales(scales)
+    return CodedMatrix(codes, scales, layout.format.block, mask)
+
+
+def _mask(matrix: CodedMatrix, part: slice) -> Mask:
+    return matrix.codes[part] != 0 if matrix.mask is None else matrix.mask[part]
+
+
+def _check(matrix: CodedMatrix, form: SparseFormat) -> None:
+    rows, columns = matrix.codes.shape
+    if matrix.block != form.block or matrix.scales.shape != (rows, -(-columns // form.block)):
+        raise ValueError(f"its scales are not those of blocks of {form.block} weights")
+    if form.pattern.group and columns % form.pattern.group:
+        raise ValueError(f"its rows of {columns} weights are no whole groups of {form.pattern}")
+    _check_scales(matrix.scales)
+    least, greatest = int(matrix.codes.min()), int(matrix.codes.max())
+    if form.values is ValueType.INT4 and (least < _LEAST_CODE or greatest > _GREATEST_CODE):
+        raise ValueError(f"it has codes that 4 bits do not hold ({_LEAST_CODE} to {_GREATEST_CODE})")
+    if matrix.mask is not None and ((matrix.codes != 0) & ~matrix.mask).any():
+        raise ValueError("it has weights that its mask does not keep")
+
+
+def _check_scales(scales: npt.NDArray[np.uint16]) -> None:
+    if ((scales & _INFINITE) == _INFINITE).any():
+        raise ValueError("it has scales that are not finite")
+
+
+def _layout(matrix: CodedMatrix, form: SparseFormat) -> SparseLayout:
+    """Rows of one length if that takes no more bytes than a table of rows: others are filled up with zeros."""
+    rows, columns = matrix.codes.shape
+    if form.pattern.group:
+        return SparseLayout(rows, columns, form, columns // form.pattern.group * form.pattern.kept)
+    counts = np.concatenate([np.count_nonzero(_mask(matrix, part), axis=1) for part in row_parts(rows, columns)])
+    equal = SparseLayout(rows, columns, form, int(counts.max()))
+    table = SparseLayout(rows, columns, form, None)
+    numbers, times = np.unique(counts, return_counts=True)
+    sizes = sum(table.row_bytes(count) * many for count, many in zip(numbers.tolist(), times.tolist(), strict=True))
+    with_table = table.least_size - rows * table.row_bytes(0) + sizes
+    return equal if equal.least_size <= with_table else table

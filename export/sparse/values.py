@@ -1,0 +1,130 @@
+"""Surviving values as bytes: one each, or two to a byte."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from export.sparse.layout import SparseLayout, ValueType
+from export.sparse.masks import Counts, Mask, row_counts
+
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.int8]
+
+_NIBBLE_ZERO = 8
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which weights of some rows are stored.
+
+    Attributes:
+        at: their places in the rows laid end to end, ascending.
+        counts: how many each row has.
+    """
+
+    at: npt.NDArray[np.intp]
+    counts: Counts
+
+    @classmethod
+    def of(cls, mask: Mask) -> "Kept":
+        """What a mask of shape (rows, columns) keeps."""
+        at = np.flatnonzero(mask)
+        return cls(at, row_counts(at, mask.shape))
+
+
+def encode_values(codes: Codes, kept: Kept, layout: SparseLayout) -> Bytes:
+    """The value bytes of all rows, one row's after the other's, without the rows' padding.
+
+    Args:
+        codes: shape (rows, columns).
+        kept: what to store, as many in each row as the layout says.
+        layout: of the matrix.
+    """
+    values = codes.ravel().take(kept.at)  # several times as fast as a mask as index
+    if layout.format.values is ValueType.INT8:
+        return values.view(np.uint8)
+    nibbles = (values + np.int8(_NIBBLE_ZERO)).view(np.uint8)
+    if layout.format.pattern.group:
+        size = 2 * layout.value_bytes(_equal_count(layout))
+        return _halves(_in_rows(nibbles, len(codes), size))
+    odd = kept.counts % 2
+    if odd.any():
+        padded = np.full(len(nibbles) + int(odd.sum()), _NIBBLE_ZERO, dtype=np.uint8)
+        padded[_places(kept, odd)] = nibbles
+        nibbles = padded
+    return _pairs(nibbles)
+
+
+def decode_values(stored: Bytes, kept: Kept, layout: SparseLayout) -> Codes:
+    """The codes, shape (rows, columns), that `encode_values` gave these bytes for; 0 where nothing is kept."""
+    rows = len(kept.counts)
+    if layout.format.values is ValueType.INT8:
+        values = stored.view(np.int8)
+    elif layout.format.pattern.group:
+        values = _from_halves(stored).reshape(rows, -1)[:, : _equal_count(layout)].ravel()
+    else:
+        odd = kept.counts % 2
+        values = _from_pairs(stored)
+        if odd.any():
+            values = values[_places(kept, odd)]
+    codes = np.zeros((rows, layout.columns), dtype=np.int8)
+    codes.ravel()[kept.at] = values
+    return codes
+
+
+def _equal_count(layout: SparseLayout) -> int:
+    assert layout.kept is not None, "rows of N:M have equal lengths"
+    return layout.kept
+
+
+def _in_rows(nibbles: Bytes, rows: int, size: int) -> Bytes:
+    """Rows of equal length, each padded to `size`."""
+    lines = nibbles.reshape(rows, -1)
+    if lines.shape[1] == size:
+        return nibbles
+    padded = np.full((rows, size), _NIBBLE_ZERO, dtype=np.uint8)
+    padded[:, : lines.shape[1]] = lines
+    return padded.ravel()
+
+
+def _places(kept: Kept, odd: Counts) -> Counts:
+    """Where values are once each odd row is followed by one more."""
+    before = np.cumsum(odd) - odd
+    return np.arange(len(kept.at)) + np.repeat(before, kept.counts)
+
+
+# Two nibbles are joined and split in wider integers: numpy is slow on short or strided rows.
+
+
+def _pairs(nibbles: Bytes) -> Bytes:
+    wide = nibbles.view("<u2")
+    joined: npt.NDArray[np.uint16] = wide | (wide >> 4)
+    return joined.astype(np.uint8)
+
+
+def _from_pairs(stored: Bytes) -> Codes:
+    wide = stored.astype("<u2")
+    return _signed(((wide | (wide << 4)) & 0x0F0F).view(np.uint8))
+
+
+def _halves(nibbles: Bytes) -> Bytes:
+    wide = nibbles.view("<u8").reshape(-1, 4)
+    joined = np.empty((len(wide), 2), dtype="<u8")
+    for half in range(2):
+        joined[:, half] = wide[:, half] | (wide[:, half + 2] << np.uint64(4))
+    return joined.ravel().view(np.uint8)
+
+
+def _from_halves(stored: Bytes) -> Codes:
+    wide = stored.view("<u8").reshape(-1, 2)
+    low = np.uint64(0x0F0F0F0F0F0F0F0F)
+    split = np.empty((len(wide), 4), dtype="<u8")
+    for half in range(2):
+        split[:, half] = wide[:, half] & low
+        split[:, half + 2] = (wide[:, half] >> np.uint64(4)) & low
+    return _signed(split.ravel().view(np.uint8))
+
+
+def _signed(nibbles: Bytes) -> Codes:
+    return nibbles.view(np.int8) - np.int8(_NIBBLE_ZERO)
