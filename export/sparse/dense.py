@@ -1,0 +1,110 @@
+"""Matrices as plain GGUF stores them: Q8_0 and Q4_0 to codes and scales, and back."""
+
+import numpy as np
+import numpy.typing as npt
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+from export.sparse.layout import ValueType
+from export.sparse.packing import CodedMatrix
+from export.sparse.values import Bytes, Codes
+
+Q8_0, Q4_0 = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0
+F32, F16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16
+VALUES_OF = {Q8_0: ValueType.INT8, Q4_0: ValueType.INT4}
+DENSE_BLOCK = 32
+_NIBBLE_ZERO = 8
+
+
+def coded(stored: Bytes, shape: tuple[int, int], dense_type: GGMLQuantizationType) -> CodedMatrix:
+    """What a Q8_0 or Q4_0 matrix holds, with its own blocks of 32: nothing is rounded.
+
+    Args:
+        stored: the matrix's bytes.
+        shape: (rows, columns), columns a multiple of 32.
+        dense_type: Q8_0 or Q4_0.
+    """
+    blocks = stored.reshape(-1, GGML_QUANT_SIZES[dense_type][1])
+    scales = np.ascontiguousarray(blocks[:, :2]).view("<u2").astype(np.uint16, copy=False).reshape(shape[0], -1)
+    payload = np.ascontiguousarray(blocks[:, 2:])
+    codes = payload.view(np.int8) if dense_type is Q8_0 else _nibbles_to_codes(payload)
+    return CodedMatrix(codes.reshape(shape), scales, DENSE_BLOCK)
+
+
+def regrouped(matrix: CodedMatrix, block: int) -> CodedMatrix | None:
+    """The same weights in larger blocks, or None if the scales differ within one."""
+    first = np.ascontiguousarray(matrix.scales[:, :: block // matrix.block])
+    if (_repeated(first, block, matrix.block, matrix.codes.shape[1]) != matrix.scales).any():
+        return None
+    return CodedMatrix(matrix.codes, first, block, matrix.mask)
+
+
+def dense_bytes(matrix: CodedMatrix, dense_type: GGMLQuantizationType) -> npt.NDArray[np.uint8]:
+    """The matrix as plain GGUF stores it, shape (rows, bytes of a row).
+
+    Q8_0, Q4_0 and F32 hold the very same values, F16 those nearest to them.
+
+    Raises:
+        ValueError: the type cannot hold the matrix.
+    """
+    rows, columns = matrix.codes.shape
+    if dense_type in (F32, F16):
+        return matrix.values().astype("<f4" if dense_type is F32 else "<f2", copy=False).view(np.uint8)
+    fits = dense_type is not Q4_0 or (matrix.codes.min() >= -_NIBBLE_ZERO and matrix.codes.max() < _NIBBLE_ZERO)
+    refuse_dense_type(dense_type, ValueType.INT4 if fits else ValueType.INT8, columns)
+    codes = matrix.codes.reshape(-1, DENSE_BLOCK)
+    stored = np.empty((len(codes), GGML_QUANT_SIZES[dense_type][1]), dtype=np.uint8)
+    scales = _repeated(matrix.scales, matrix.block, DENSE_BLOCK, columns)
+    stored[:, :2] = scales.astype("<u2").reshape(-1, 1).view(np.uint8)
+    stored[:, 2:] = codes.view(np.uint8) if dense_type is Q8_0 else _codes_to_nibbles(codes)
+    return stored.reshape(rows, -1)
+
+
+def refuse_dense_type(dense_type: GGMLQuantizationType, values: ValueType, columns: int) -> None:
+    """Refuses a plain type that cannot hold a packed matrix.
+
+    Raises:
+        ValueError: the message says why.
+    """
+    if dense_type in (F32, F16):
+        return
+    if dense_type not in VALUES_OF:
+        raise ValueError(f"it cannot be given as {dense_type.name}; choose Q8_0, Q4_0, F16 or F32")
+    if columns % DENSE_BLOCK:
+        raise ValueError(f"its rows of {columns} weights cannot be {dense_type.name}; choose F32")
+    if dense_type is Q4_0 and values is ValueType.INT8:
+        raise ValueError("its 8-bit values cannot be Q4_0; choose Q8_0 or F32")
+
+
+def exact_dense_type(values: ValueType, columns: int) -> GGMLQuantizationType:
+    """The smallest plain type that holds the same values."""
+    if columns % DENSE_BLOCK:
+        return F32
+    return Q8_0 if values is ValueType.INT8 else Q4_0
+
+
+def _repeated(scales: npt.NDArray[np.uint16], block: int, into: int, columns: int) -> npt.NDArray[np.uint16]:
+    """The scales of blocks of `block` weights as those of blocks of `into`."""
+    return np.repeat(scales, block // into, axis=1)[:, : -(-columns // into)]
+
+
+# 16 codes in the low halves of 16 bytes, and 16 in the high ones; in wider integers, as numpy is slow on short rows.
+
+_LOW = np.uint64(0x0F0F0F0F0F0F0F0F)
+_FOUR = np.uint64(4)
+
+
+def _nibbles_to_codes(payload: Bytes) -> Codes:
+    wide = payload.view("<u8")
+    nibbles = np.empty((len(wide), 4), dtype="<u8")
+    for half in range(2):
+        nibbles[:, half] = wide[:, half] & _LOW
+        nibbles[:, half + 2] = (wide[:, half] >> _FOUR) & _LOW
+    return nibbles.view(np.int8) - np.int8(_NIBBLE_ZERO)
+
+
+def _codes_to_nibbles(codes: Codes) -> Bytes:
+    wide = (codes + np.int8(_NIBBLE_ZERO)).view("<u8")
+    nibbles = np.empty((len(wide), 2), dtype="<u8")
+    for half in range(2):
+        nibbles[:, half] = wide[:, half] | (wide[:, half + 2] << _FOUR)
+    return nibbles.view(np.uint8)

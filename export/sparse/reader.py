@@ -1,0 +1,164 @@
+"""Reading a sparse GGUF: what is packed in it, checked before it is used."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from gguf.constants import GGMLQuantizationType
+
+from export.sparse.dense import dense_bytes, refuse_dense_type
+from export.sparse.errors import damaged
+from export.sparse.packing import CodedMatrix, PackedMatrix, unpack
+from export.sparse.records import FileDigest, SparseTensor, other_entries, read_file_digest, read_records
+from export.sparse.values import Bytes
+from export.sparse.writer import LEAST_ALIGNMENT
+from prune.errors import UsageError
+from prune.gguf_file import GGUFFile
+
+
+class SparseFile:
+    """An open sparse GGUF; a context manager.
+
+    The header is checked when it is opened, a packed matrix when it is read. Models are untrusted: time and memory are
+    in proportion to the file, whatever it claims.
+
+    Attributes:
+        path: the file.
+        file: the same file as a GGUF: metadata, and the tensors that are not packed.
+        tensors: the packed matrices by name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file and checks its header.
+
+        Raises:
+            CheckpointError: it is no GGUF, no sparse one, truncated, of another version, or contradicts itself.
+        """
+        self.path = path
+        self.file = GGUFFile(path)
+        try:
+            self.tensors = read_records(self.file)
+            self._digest = read_file_digest(self.file)
+            self._check_places()
+        except BaseException:
+            self.file.close()
+            raise
+        self._bytes: Bytes = np.memmap(path, dtype=np.uint8, mode="r")
+
+    def __enter__(self) -> "SparseFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file; arrays that `packed` gave keep it mapped."""
+        self.file.close()
+        del self._bytes
+
+    def packed(self, name: str) -> Bytes:
+        """The bytes of a packed matrix in the mapped file, not copied and not checked against their digest."""
+        info = self.file.tensor(self._tensor(name).packed_name)
+        return self._bytes[info.offset : info.offset + info.size]
+
+    def read(self, name: str) -> CodedMatrix:
+        """A packed matrix as codes and scales, after its digest and its mask were checked.
+
+        Raises:
+            SparseFileError: its bytes are not those that were written.
+        """
+        tensor, data = self._tensor(name), self.packed(name)
+        if tensor.digest_of(data) != tensor.digest:
+            raise damaged(self.path, "its bytes do not have the digest that was written with them", name)
+        try:
+            return unpack(PackedMatrix(tensor.layout, data))
+        except ValueError as error:
+            raise damaged(self.path, str(error), name) from error
+
+    def values(self, name: str) -> npt.NDArray[np.float32]:
+        """The weights of a packed matrix, shape (outputs, inputs).
+
+        Raises:
+            SparseFileError: its bytes are not those that were written.
+        """
+        return self.read(name).values()
+
+    def dense(self, name: str, dense_type: GGMLQuantizationType | None = None) -> Bytes:
+        """A packed matrix as a plain GGUF stores it, shape (outputs, bytes of a row).
+
+        Args:
+            name: the matrix.
+            dense_type: Q8_0, Q4_0 or F32 hold the same values, F16 those nearest to them; by default the type that the
+                matrix had, or the smallest with the same values.
+
+        Raises:
+            SparseFileError: its bytes are not those that were written.
+            UsageError: the type cannot hold it.
+        """
+        tensor = self._tensor(name)
+        try:
+            return dense_bytes(self.read(name), tensor.dense_type if dense_type is None else dense_type)
+        except ValueError as error:
+            raise UsageError(f"{self.path}: tensor {name!r}: {error}.") from error
+
+    def dense_tensors(self) -> list[str]:
+        """The names of all tensors of the plain model, in file order."""
+        packed = {tensor.packed_name: name for name, tensor in self.tensors.items()}
+        return [packed.get(name, name) for name in self.file.tensors]
+
+    def check(self) -> None:
+        """Reads everything, and compares it with its digests.
+
+        Raises:
+            SparseFileError: something is not what was written.
+        """
+        digest = self.begin_digest()
+        for name in self.dense_tensors():
+            if name in self.tensors:
+                self.read(name)
+                digest.add_packed(self.tensors[name])
+            else:
+                info = self.file.tensors[name]
+                for _ in digest.passing(info, self.file.copy_chunks(info)):
+                    pass
+        self.check_digest(digest)
+
+    def begin_digest(self) -> FileDigest:
+        """A digest to which all tensors are to be added, in the order of `dense_tensors`."""
+        return FileDigest(other_entries(self.file))
+
+    def check_digest(self, digest: FileDigest) -> None:
+        """Compares a digest of the whole file.
+
+        Raises:
+            SparseFileError: it is another than the one that was written.
+        """
+        if digest.value() != self._digest:
+            raise damaged(self.path, "its metadata or a tensor that is not packed are not what was written")
+
+    def _tensor(self, name: str) -> SparseTensor:
+        try:
+            return self.tensors[name]
+        except KeyError:
+            raise UsageError(f"{self.path} has no packed matrix {name!r}; see its metadata for those it has.") from None
+
+    def _check_places(self) -> None:
+        """Packed matrices are where the metadata say, of the right size, and nothing lies upon something else."""
+        if self.file.alignment < LEAST_ALIGNMENT:
+            raise damaged(self.path, f"its tensors are aligned to {self.file.alignment} bytes, not {LEAST_ALIGNMENT}")
+        for name, tensor in self.tensors.items():
+            info = self.file.tensors.get(tensor.packed_name)
+            if info is None or info.type is not GGMLQuantizationType.I8 or len(info.shape) != 1:
+                raise damaged(self.path, f"the bytes {tensor.packed_name!r} are missing, or of another type", name)
+            if name in self.file.tensors:
+                raise damaged(self.path, "it is there both packed and plain", name)
+            try:
+                tensor.layout.check_size(info.size)
+                refuse_dense_type(tensor.dense_type, tensor.layout.format.values, tensor.layout.columns)
+            except ValueError as error:
+                raise damaged(self.path, str(error), name) from error
+        end, before = 0, ""
+        for info in sorted(self.file.tensors.values(), key=lambda info: info.offset):
+            if info.offset < end:
+                raise damaged(self.path, f"it lies upon {before!r}", info.name)
+            end, before = info.offset + info.size, info.name

@@ -1,0 +1,58 @@
+"""The plain file that a sparse one stands for, read at any place, is the one that is written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.sparse.convert import dense_to_sparse
+from export.sparse.dense_view import DenseView
+from export.sparse.errors import SparseFileError
+from export.sparse.reader import SparseFile
+from tests.export.sparse.test_convert import model
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, DenseView]]:
+    """A plain file's bytes, and the view of what it was packed to."""
+    folder = tmp_path_factory.mktemp("view")
+    plain = model(folder / "plain.gguf").path
+    dense_to_sparse(plain, folder / "sparse.gguf")
+    with DenseView(folder / "sparse.gguf") as view:
+        yield plain.read_bytes(), view
+
+
+def read(view: DenseView, offset: int, size: int) -> bytes:
+    target, done = bytearray(b"x" * size), 0
+    while read := view.read_into(offset + done, memoryview(target)[done:]):
+        done += read
+    return bytes(target[:done])
+
+
+def test_the_whole_is_the_plain_file(files: tuple[bytes, DenseView]) -> None:
+    plain, view = files
+    assert view.size == len(plain)
+    assert read(view, 0, view.size) == plain
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.data())
+def test_any_part_is_that_part_of_the_plain_file(files: tuple[bytes, DenseView], data: st.DataObject) -> None:
+    plain, view = files
+    offset = data.draw(st.integers(0, len(plain)))
+    size = data.draw(st.integers(0, len(plain)))
+    assert read(view, offset, size) == plain[offset : offset + size]
+
+
+def test_a_flipped_bit_is_an_error_that_names_the_tensor(tmp_path: Path) -> None:
+    dense_to_sparse(model(tmp_path / "plain.gguf").path, tmp_path / "sparse.gguf")
+    with SparseFile(tmp_path / "sparse.gguf") as sparse:
+        name, tensor = next(iter(sparse.tensors.items()))
+        place = sparse.file.tensor(tensor.packed_name).offset + 3
+    damaged = bytearray((tmp_path / "sparse.gguf").read_bytes())
+    damaged[place] ^= 1
+    (tmp_path / "sparse.gguf").write_bytes(damaged)
+    with DenseView(tmp_path / "sparse.gguf") as view, pytest.raises(SparseFileError, match=name):
+        read(view, 0, view.size)
