@@ -43,6 +43,11 @@ def written(text: str) -> str:
     return "".join(BYTES[byte] for byte in text.encode())
 
 
+def read(token: str) -> str:
+    """The text that such characters stand for, without what is no UTF-8."""
+    return bytes(map(BYTES.index, token)).decode(errors="ignore")
+
+
 def tokenizer_of(pairs: Sequence[tuple[str, str]], *, without: Sequence[str] = (), pre: str = "qwen2") -> Tokenizer:
     """The tokenizer with the tokens that the merges make, special tokens in the midst of them."""
     made = [first + second for first, second in pairs]

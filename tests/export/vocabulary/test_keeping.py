@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.vocabulary import ByteLevelBPE, KeptVocabulary, TrimOptions, choose, read_byte_level_bpe, trim
+from export.vocabulary import (
+    ByteLevelBPE,
+    KeptVocabulary,
+    TrimOptions,
+    choose,
+    read_byte_level_bpe,
+    trim,
+    trim_vocabulary,
+)
 from export.vocabulary.bpe import MergeRanks
 from prune.errors import UsageError
 from prune.gguf_file import GGUFFile
@@ -19,6 +27,7 @@ from tests.export.vocabulary.byte_level import (
     SPECIAL,
     Tokenizer,
     opened,
+    read,
     tokenizer_of,
     tokenizers,
     write_file,
@@ -28,6 +37,7 @@ from tests.export.vocabulary.byte_level import (
 words = st.text(alphabet=LETTERS, min_size=1, max_size=12)
 parts = st.sampled_from([*LETTERS, " ", "\n", "1", "!", "🙂", "<|im_end|>", "<tool>"])
 texts = st.lists(parts, max_size=30).map("".join) | st.text(max_size=30)
+SMALL = TrimOptions(fill=False)
 ONLY_REQUIRED = len(BYTES) + len(SPECIAL)
 
 
@@ -99,16 +109,18 @@ def test_a_removed_tokens_own_text_takes_more(tokenizer: Tokenizer, data: st.Dat
             assert len(ranks.encode(base.tokens[token]).tokens) > 1
 
 
-@given(st.booleans(), st.data(), st.lists(texts, min_size=1, max_size=8))
-def test_llama_cpp_encodes_kept_text_as_before_and_writes_everything(
-    complete: bool, data: st.DataObject, samples: list[str]
-) -> None:
+@given(st.booleans(), st.data())
+def test_llama_cpp_encodes_kept_text_as_before_and_writes_everything(complete: bool, data: st.DataObject) -> None:
     tokenizer = data.draw(tokenizers(complete=complete))
+    made = st.sampled_from([read(first + second) for first, second in tokenizer.merges])
+    samples = data.draw(st.lists(texts | st.lists(made | parts, max_size=6).map("".join), min_size=1, max_size=8))
     with TemporaryDirectory() as folder:
         source = write_file(Path(folder) / "base.gguf", tokenizer)
         with GGUFFile(source) as file:
             base = read_byte_level_bpe(file)
-        kept = drawn_choice(data, base)
+        with opened(source) as old:
+            used = old.tokenize(data.draw(st.sampled_from([*samples, ""])))
+        kept = choose(base, np.bincount(used), SMALL) if used else drawn_choice(data, base)
         trim(source, kept, Path(folder) / "trimmed.gguf")
         with opened(source) as old, opened(Path(folder) / "trimmed.gguf") as new:
             for text in samples:
@@ -144,15 +156,27 @@ def test_removing_a_token_may_free_another_merge() -> None:
     """Why "more tokens" is said of a removed token's own text alone: elsewhere it is so nearly always."""
     base = described(tokenizer_of([("b", "c"), ("a", "b"), ("c", "d")]))
     counts = np.bincount([base.ids["ab"], base.ids["cd"]])
-    kept = choose(base, counts, TrimOptions(fill=False))
+    kept = choose(base, counts, SMALL)
     assert base.ranks.encode("abcd").tokens == ["a", "bc", "d"]
     assert kept_ranks(base, kept).encode("abcd").tokens == ["ab", "cd"]
+
+
+def test_a_merge_into_no_token_goes_on_blocking_others(tmp_path: Path) -> None:
+    """`abc` is no token, so llama.cpp writes it in bytes; without `ab` the text would become `a` and `bc`."""
+    tokenizer = tokenizer_of([("a", "b"), ("ab", "c"), ("b", "c")], without=["abc"])
+    source = write_file(tmp_path / "base.gguf", tokenizer)
+    kept = trim_vocabulary(source, np.bincount([tokenizer.tokens.index("bc")]), SMALL)
+    trim(source, kept, tmp_path / "trimmed.gguf")
+    with opened(source) as old, opened(tmp_path / "trimmed.gguf") as new:
+        assert list(map(old.name, old.tokenize("abc"))) == ["a", "b", "c"]
+        assert list(map(new.name, new.tokenize("abc"))) == ["a", "b", "c"]
+        assert list(map(new.name, new.tokenize("bc"))) == ["bc"]
 
 
 def test_the_path_is_the_one_that_the_ranks_lead_to() -> None:
     """`abcd` is listed as `abc d` too, but its text is merged as `ab` and `cd`: it is never made of `abc`."""
     base = described(tokenizer_of([("a", "b"), ("c", "d"), ("ab", "c"), ("abc", "d"), ("ab", "cd")]))
-    kept = choose(base, np.bincount([base.ids["abcd"]]), TrimOptions(fill=False))
+    kept = choose(base, np.bincount([base.ids["abcd"]]), SMALL)
     made = {base.tokens[token] for token in kept.ids.tolist()} - set(BYTES) - set(SPECIAL)
     assert made == {"ab", "cd", "abcd"}
     assert [base.merges[rank] for rank in kept.merges] == [("a", "b"), ("c", "d"), ("ab", "cd")]
@@ -183,7 +207,7 @@ def test_what_comes_first_when_there_is_little_room() -> None:
 
 def test_bytes_and_special_tokens_are_kept_and_padding_is_not() -> None:
     base = described(tokenizer_of([("a", "b"), ("<", "s"), ("<s", ">")]))
-    kept = choose(base, np.array([1]), TrimOptions(fill=False))
+    kept = choose(base, np.array([1]), SMALL)
     texts = {base.tokens[token] for token in kept.ids.tolist()}
     assert texts == {*BYTES, *SPECIAL, "<s>", "<s"}  # llama.cpp gives a role to the text `<s>`; `<s` makes it
     assert not texts & set(PADDING)
