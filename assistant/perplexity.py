@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assistant.engine.loading import load_model
 from assistant.engine.memory import read_shape
-from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
+from assistant.engine.native import llama_cpp
 from assistant.errors import EngineError
 
 # Logits of every position are kept for a batch: 152,000 of them a token for Qwen2.5, 40 MB for 64 tokens.
@@ -28,13 +29,7 @@ def perplexity(model: Path, tokens: npt.NDArray[np.int32], threads: int) -> floa
     """
     if tokens.ndim != 2 or tokens.shape[1] < 2 or not len(tokens):
         raise ValueError(f"perplexity takes sequences of two tokens or more, not an array of shape {tokens.shape}")
-    read_shape(model)
-    capture_log()
-    llama_cpp.llama_backend_init()
-    forget_errors()
-    handle = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
-    if not handle:
-        raise EngineError(f"llama.cpp cannot load {model}: {first_error() or 'no reason given'}.")
+    handle = load_model(model, read_shape(model), llama_cpp.llama_model_default_params())
     parameters = llama_cpp.llama_context_default_params()
     parameters.n_ctx = tokens.shape[1]
     parameters.n_batch = parameters.n_ubatch = _BATCH

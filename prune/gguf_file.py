@@ -23,6 +23,7 @@ from prune.errors import CheckpointError
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
+ALIGNMENT_KEY = "general.alignment"
 DEFAULT_ALIGNMENT = 32
 _MAX_DIMENSIONS = 4
 _MAX_NAME_BYTES = 64 * 1024
@@ -178,7 +179,7 @@ class GGUFFile:
             raise CheckpointError(f"{self.path} is GGUF version {version}; versions 2 and 3 are supported.")
         tensor_count, entry_count = self._number("<Q", 8), self._number("<Q", 16)
         position = self._read_entries(24, entry_count)
-        alignment = self.value("general.alignment", DEFAULT_ALIGNMENT)
+        alignment = self.value(ALIGNMENT_KEY, DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1) or alignment > 1 << 20:
             raise self._corrupted(f"the alignment {alignment!r} is not a power of two")
         self.alignment = alignment

@@ -16,8 +16,9 @@ from assistant.engine.cache_file import CacheKey, UnusableFile, fingerprint
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
 from assistant.engine.healing import Constraint, heal
+from assistant.engine.loading import load_model
 from assistant.engine.memory import cache_tokens, check_memory, read_shape
-from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
+from assistant.engine.native import first_error, forget_errors, llama_cpp
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
@@ -70,9 +71,7 @@ class LlamaEngine:
         shape = read_shape(path)
         if options.check_memory:
             check_memory(path, shape, options.context)
-        capture_log()
-        llama_cpp.llama_backend_init()
-        self._handle: Any = _load_model(path, options)
+        self._handle: Any = load_model(path, shape, _model_parameters(options))
         self._context: Any = None
         try:
             self._context = _open_context(self._handle, path, options)
@@ -88,7 +87,7 @@ class LlamaEngine:
             name=name or path.stem,
             architecture=shape.architecture,
             parameters=llama_cpp.llama_model_n_params(self._handle),
-            file_bytes=shape.file_bytes,
+            file_bytes=path.stat().st_size,
             context=options.context,
             special_tokens=vocabulary.declared(),
             chat_template=_chat_template(self._handle),
@@ -256,18 +255,13 @@ class LlamaEngine:
         return tokens, wanted
 
 
-def _load_model(path: Path, options: LlamaOptions) -> Any:
+def _model_parameters(options: LlamaOptions) -> Any:
     parameters = llama_cpp.llama_model_default_params()
     if options.gpu_layers == "auto":
         parameters.n_gpu_layers = _ALL_LAYERS if llama_cpp.llama_supports_gpu_offload() else 0
     else:
         parameters.n_gpu_layers = options.gpu_layers
-    forget_errors()
-    handle = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
-    if not handle:
-        reason = first_error() or "no reason given"
-        raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
-    return handle
+    return parameters
 
 
 def _chat_template(handle: Any) -> str | None:

@@ -9,6 +9,7 @@ import psutil
 from gguf.constants import GGUFValueType
 
 from assistant.errors import CheckpointError, EngineError
+from export.sparse.dense_view import DenseView, is_sparse
 from prune.gguf_file import GGUFFile
 
 _KV_BYTES_PER_VALUE = 2  # the cache holds half-precision numbers
@@ -30,17 +31,19 @@ class ModelShape:
 
     Attributes:
         architecture: such as `qwen2`.
-        file_bytes: size of the file, and of the weights in memory.
+        weight_bytes: size of the weights in memory, and of a plain file of them.
         kv_bytes_per_token: bytes that each token takes in the KV cache.
+        sparse: whether the file is a sparse GGUF, whose pruned matrices are unpacked when it is loaded.
     """
 
     architecture: str
-    file_bytes: int
+    weight_bytes: int
     kv_bytes_per_token: int
+    sparse: bool = False
 
     def memory(self, context: int) -> int:
         """Bytes that the model takes when opened with that many tokens of context."""
-        return self.file_bytes + self.kv_bytes_per_token * cache_tokens(context) + _WORKING_BYTES
+        return self.weight_bytes + self.kv_bytes_per_token * cache_tokens(context) + _WORKING_BYTES
 
 
 def read_shape(path: Path) -> ModelShape:
@@ -84,7 +87,13 @@ def _shape_of(file: GGUFFile, path: Path) -> ModelShape:
     if not all(isinstance(length, int) and 0 < length <= _MAX_WIDTH for length in (key_length, value_length)):
         raise _unusable(path, f"attention heads of {key_length!r} and {value_length!r} values")
     per_token = layers * kv_heads * (key_length + value_length) * _KV_BYTES_PER_VALUE
-    return ModelShape(architecture, path.stat().st_size, per_token)
+    sparse = is_sparse(file)
+    return ModelShape(architecture, _plain_size(path) if sparse else path.stat().st_size, per_token, sparse)
+
+
+def _plain_size(path: Path) -> int:
+    with DenseView(path) as view:
+        return view.size
 
 
 def _check_numbers(file: GGUFFile, path: Path) -> None:

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from assistant.engine.loading import load_model
 from assistant.engine.memory import read_shape
-from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
+from assistant.engine.native import llama_cpp
 from assistant.engine.vocabulary import Vocabulary
-from assistant.errors import EngineError
 
 # Code models end a file with this token in pretraining, also where chat tuning made another the end of a turn.
 _END_OF_TEXT = "<|endoftext|>"
@@ -34,16 +34,9 @@ def open_tokenizer(path: Path) -> Iterator[Tokenizer]:
     Raises:
         EngineError: the file is missing, damaged or of a kind llama.cpp cannot read.
     """
-    read_shape(path)
-    capture_log()
-    llama_cpp.llama_backend_init()
     parameters = llama_cpp.llama_model_default_params()
     parameters.vocab_only = True
-    forget_errors()
-    handle = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
-    if not handle:
-        reason = first_error() or "no reason given"
-        raise EngineError(f"llama.cpp cannot read the vocabulary of {path}: {reason}; fetch the model again.")
+    handle = load_model(path, read_shape(path), parameters)
     try:
         vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
         end = vocabulary.special(_END_OF_TEXT)

@@ -4,12 +4,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
-from gguf.constants import GGML_QUANT_SIZES
+from gguf.constants import GGML_QUANT_SIZES, GGUFValueType
 
-from export.gguf_stream import header_bytes
+from export.gguf_stream import entry_bytes, header_bytes
 from export.sparse.reader import SparseFile
 from export.sparse.records import PREFIX, other_entries
-from prune.gguf_file import GGUFFile, TensorInfo
+from prune.gguf_file import ALIGNMENT_KEY, GGUFFile, TensorInfo
 
 
 def is_sparse(file: GGUFFile) -> bool:
@@ -26,25 +26,30 @@ class DenseView:
         size: of the plain file, in bytes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, alignment: int | None = None) -> None:
         """Opens a sparse GGUF.
+
+        Args:
+            path: the file.
+            alignment: where tensors begin, a power of two; by default as in the file. Who reads in blocks of so many
+                bytes gets no end of a tensor that it did not ask for, which would have to be unpacked.
 
         Raises:
             CheckpointError: it is no sparse GGUF, or its header is damaged.
         """
         self._sparse = SparseFile(path)
         try:
-            entries = other_entries(self._sparse.file)
+            self._alignment = self._sparse.file.alignment if alignment is None else alignment
+            entries = self._entries(alignment)
             infos = list(self._infos())
         except BaseException:
             self._sparse.close()
             raise
         self._header = header_bytes(entries, infos)
-        alignment = self._sparse.file.alignment
-        data = -(-len(self._header) // alignment) * alignment
+        data = self._aligned(len(self._header))
         self._tensors = {data + info.offset: info for info in infos}
         self._starts = list(self._tensors)
-        self.size = data + sum(-(-info.size // alignment) * alignment for info in infos)
+        self.size = data + sum(self._aligned(info.size) for info in infos)
         self._last: tuple[str, memoryview] | None = None
 
     def __enter__(self) -> "DenseView":
@@ -85,7 +90,7 @@ class DenseView:
 
     def _infos(self) -> Iterator[TensorInfo]:
         """The plain file's tensors, offsets counted from where the first begins."""
-        offset, alignment = 0, self._sparse.file.alignment
+        offset = 0
         for name in self._sparse.dense_tensors():
             if (tensor := self._sparse.tensors.get(name)) is not None:
                 block, block_bytes = GGML_QUANT_SIZES[tensor.dense_type]
@@ -95,7 +100,17 @@ class DenseView:
                 there = self._sparse.file.tensor(name)
                 info = TensorInfo(name, there.shape, there.type, offset, there.size)
             yield info
-            offset += -(-info.size // alignment) * alignment
+            offset += self._aligned(info.size)
+
+    def _entries(self, alignment: int | None) -> list[bytes]:
+        file = self._sparse.file
+        if alignment is None:
+            return other_entries(file)
+        kept = (key for key in file.entries if key != ALIGNMENT_KEY and not key.startswith(PREFIX))
+        return [*map(file.raw_entry, kept), entry_bytes(ALIGNMENT_KEY, GGUFValueType.UINT32, alignment)]
+
+    def _aligned(self, size: int) -> int:
+        return -(-size // self._alignment) * self._alignment
 
 
 def _copy(data: bytes | memoryview, start: int, end: int, offset: int, target: memoryview) -> int:

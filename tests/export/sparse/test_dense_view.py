@@ -11,6 +11,7 @@ from export.sparse.convert import dense_to_sparse
 from export.sparse.dense_view import DenseView
 from export.sparse.errors import SparseFileError
 from export.sparse.reader import SparseFile
+from prune.gguf_file import GGUFFile
 from tests.export.sparse.test_convert import model
 
 
@@ -44,6 +45,19 @@ def test_any_part_is_that_part_of_the_plain_file(files: tuple[bytes, DenseView],
     offset = data.draw(st.integers(0, len(plain)))
     size = data.draw(st.integers(0, len(plain)))
     assert read(view, offset, size) == plain[offset : offset + size]
+
+
+def test_another_alignment_moves_the_tensors_and_changes_nothing_else(tmp_path: Path) -> None:
+    plain = model(tmp_path / "plain.gguf").path
+    dense_to_sparse(plain, tmp_path / "sparse.gguf")
+    with DenseView(tmp_path / "sparse.gguf", 4096) as view:
+        (tmp_path / "moved.gguf").write_bytes(read(view, 0, view.size))
+    with GGUFFile(plain) as old, GGUFFile(tmp_path / "moved.gguf") as new:
+        assert new.alignment == 4096
+        assert all(info.offset % 4096 == 0 for info in new.tensors.values())
+        assert list(new.tensors) == list(old.tensors)
+        assert all((new.read(new.tensor(name)) == old.read(old.tensor(name))).all() for name in old.tensors)
+        assert {key: new.value(key) for key in old.entries} == {key: old.value(key) for key in old.entries}
 
 
 def test_a_flipped_bit_is_an_error_that_names_the_tensor(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""Loading a model file with llama.cpp, as it is or unpacked while it is read."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from assistant.engine.memory import ModelShape
+from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
+from assistant.engine.virtual_file import BLOCK_BYTES, VirtualFile
+from assistant.errors import EngineError, SnedError
+from export.sparse.convert import sparse_to_dense
+from export.sparse.dense_view import DenseView
+
+
+def load_model(path: Path, shape: ModelShape, parameters: Any) -> Any:
+    """llama.cpp's handle of the model at `path`, which its receiver has to free.
+
+    A sparse GGUF is unpacked a tensor at a time while llama.cpp reads it: what is in memory then is what the plain file
+    would have put there, in the CPU's own layouts or on a GPU. `llama_model_init_from_user`, which is made for models
+    that are no file, would leave those layouts out, and hold a matrix that is both embedding and output twice.
+
+    Args:
+        path: the file.
+        shape: what `read_shape` told of it.
+        parameters: a `llama_model_params`.
+
+    Raises:
+        EngineError: the file is damaged, of a kind llama.cpp cannot run, or there is no memory for it.
+    """
+    capture_log()
+    llama_cpp.llama_backend_init()
+    forget_errors()
+    if not shape.sparse:
+        handle = llama_cpp.llama_model_load_from_file(str(path).encode("utf-8"), parameters)
+    else:
+        parameters.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE  # there is no file to be mapped
+        try:
+            handle = _load_unpacked(path, parameters)
+        except SnedError as error:
+            raise EngineError(str(error)) from error
+    if not handle:
+        reason = first_error() or "no reason given"
+        raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
+    return handle
+
+
+def _load_unpacked(path: Path, parameters: Any) -> Any:
+    if not VirtualFile.is_supported():
+        return _load_from_copy(path, parameters)
+    with DenseView(path, BLOCK_BYTES) as view, VirtualFile(view.size, view.read_into) as file:
+        handle = llama_cpp.llama_model_load_from_file_ptr(file.pointer, parameters)
+        if file.error is not None:
+            raise file.error
+    return handle
+
+
+def _load_from_copy(path: Path, parameters: Any) -> Any:
+    """Loads a plain copy, which is deleted at once, where native code cannot read from Python."""
+    with tempfile.TemporaryDirectory(prefix="sned-") as folder:
+        copy = Path(folder) / "model.gguf"
+        sparse_to_dense(path, copy)
+        return llama_cpp.llama_model_load_from_file(str(copy).encode("utf-8"), parameters)
