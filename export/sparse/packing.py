@@ -75,8 +75,8 @@ def pack(matrix: CodedMatrix, form: SparseFormat) -> PackedMatrix:
     return PackedMatrix(layout, writer.finish())
 
 
-def unpack(packed: PackedMatrix) -> CodedMatrix:
-    """The matrix that was packed; its mask holds every weight that is stored.
+def unpack(packed: PackedMatrix, *, with_mask: bool = False) -> CodedMatrix:
+    """The matrix that was packed, without or with the mask of every weight that is stored.
 
     Memory is in proportion to the bytes, whatever their layout claims.
 
@@ -85,16 +85,18 @@ def unpack(packed: PackedMatrix) -> CodedMatrix:
     """
     layout, reader = packed.layout, RowReader(packed.layout, packed.data)
     codes = np.empty((layout.rows, layout.columns), dtype=np.int8)
-    mask = np.empty(codes.shape, dtype=np.bool_)
+    whole_mask = np.empty(codes.shape, dtype=np.bool_) if with_mask else None
     scales = np.empty((layout.rows, layout.blocks), dtype=np.uint16)
     for part in row_parts(layout.rows, layout.columns):
         heads = reader.heads(part)
         scales[part] = np.ascontiguousarray(heads[:, : layout.scale_bytes]).view("<u2")
-        mask[part] = bits_to_mask(heads[:, layout.scale_bytes :], layout.columns, layout.format.pattern)
-        kept = Kept.of(mask[part])
+        mask = bits_to_mask(heads[:, layout.scale_bytes :], layout.columns, layout.format.pattern)
+        if whole_mask is not None:
+            whole_mask[part] = mask
+        kept = Kept.of(mask)
         codes[part] = decode_values(reader.values(part, kept.counts), kept, layout)
     _check_scales(scales)
-    return CodedMatrix(codes, scales, layout.format.block, mask)
+    return CodedMatrix(codes, scales, layout.format.block, whole_mask)
 
 
 def _mask(matrix: CodedMatrix, part: slice) -> Mask:

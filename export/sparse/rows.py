@@ -11,7 +11,7 @@ from export.sparse.layout import ROW_ALIGNMENT, SLACK, SparseLayout, aligned
 from export.sparse.masks import Counts
 from export.sparse.values import Bytes
 
-_WEIGHTS_AT_ONCE = 1 << 19
+_WEIGHTS_AT_ONCE = 1 << 18
 _MOST_UNITS = (1 << 32) - 1
 
 

@@ -6,7 +6,8 @@ import gguf
 import numpy as np
 import pytest
 
-from export.sparse.convert import SparseOptions, dense_to_sparse, pruned_matrices, sparse_to_dense
+from export.sparse.choice import SparseOptions, forms_that_pay
+from export.sparse.convert import dense_to_sparse, sparse_to_dense
 from export.sparse.errors import SparseFileError
 from export.sparse.layout import UNSTRUCTURED, Pattern, SparseFormat, ValueType
 from export.sparse.packing import CodedMatrix
@@ -47,7 +48,7 @@ def test_the_plain_file_comes_back_byte_for_byte(tmp_path: Path, value_type: Typ
     assert (tmp_path / "back.gguf").read_bytes() == plain.path.read_bytes()
     with SparseFile(tmp_path / "sparse.gguf") as sparse, GGUFFile(plain.path) as file:
         options = SparseOptions(Pattern.parse(pattern))
-        assert list(sparse.tensors) == pruned_matrices(file, options)
+        assert list(sparse.tensors) == list(forms_that_pay(file, options))
         # Padding makes a few of these tiny matrices no smaller.
         assert set(prunable_tensors(file)[:5]) <= set(sparse.tensors) <= set(prunable_tensors(file))
         assert sparse.dense_tensors() == list(file.tensors)
@@ -196,8 +197,9 @@ def test_what_cannot_be_packed_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out.gguf"
     with pytest.raises(CheckpointError, match="no tensor 'nonsense'"):
         dense_to_sparse(plain.path, out, names=["nonsense"])
-    with pytest.raises(SparseFileError, match=r"'output_norm\.weight' is F32.*say whether"):
-        dense_to_sparse(plain.path, out, names=["output_norm.weight"])
+    dense = plain.path.with_name("dense.gguf")
+    with pytest.raises(SparseFileError, match=r"dense\.gguf.*'blk\.0\.attn_q\.weight' is F32.*say whether"):
+        dense_to_sparse(dense, out, names=["blk.0.attn_q.weight"])
     with pytest.raises(SparseFileError, match=r"'output_norm\.weight' is not a matrix"):
         dense_to_sparse(plain.path, out, SparseOptions(values=INT8), names=["output_norm.weight"])
     with pytest.raises(SparseFileError, match="no pruned matrix"):

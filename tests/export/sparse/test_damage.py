@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.gguf_stream import entry_bytes, string_bytes
-from export.sparse.convert import SparseOptions, dense_to_sparse, sparse_to_dense
+from export.sparse.choice import SparseOptions
+from export.sparse.convert import dense_to_sparse, sparse_to_dense
 from export.sparse.errors import SparseFileError
 from export.sparse.reader import SparseFile
 from export.sparse.records import PREFIX, other_entries

@@ -18,7 +18,7 @@ INT8, INT4 = ValueType.INT8, ValueType.INT4
 @given(cases())
 def test_what_was_packed_comes_back_bit_for_bit(case: Case) -> None:
     packed = pack(case.matrix, case.form)
-    back = unpack(packed)
+    back = unpack(packed, with_mask=True)
     assert (back.codes == case.matrix.codes).all()
     assert (back.scales == case.matrix.scales).all()
     assert back.mask is not None
@@ -88,7 +88,7 @@ def test_survivors_with_the_code_zero_stay_survivors() -> None:
     form = SparseFormat(UNSTRUCTURED, INT4, 32)
     mask = np.tile([True, False], (3, 32))
     matrix = CodedMatrix(np.zeros((3, 64), dtype=np.int8), np.zeros((3, 2), dtype=np.uint16), 32, mask)
-    back = unpack(pack(matrix, form))
+    back = unpack(pack(matrix, form), with_mask=True)
     assert back.mask is not None
     assert (back.mask == mask).all()
 
