@@ -14,6 +14,7 @@ from assistant.cli.chat import chat
 from assistant.cli.complete import complete
 from assistant.cli.detect import detect
 from assistant.cli.doctor import doctor
+from assistant.cli.export import export
 from assistant.cli.fetch import fetch
 from assistant.cli.lsp import lsp
 from assistant.cli.models import models
@@ -65,6 +66,7 @@ app.command()(detect)
 app.add_typer(models, name="models")
 app.command()(fetch)
 app.command()(build)
+app.command()(export)
 app.command()(complete)
 app.command()(chat)
 app.command()(doctor)

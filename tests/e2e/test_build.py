@@ -269,3 +269,17 @@ def test_the_default_model_is_built_within_its_memory(machine: Machine, base_mod
     answer = json.loads(probe.stdout)
     assert answer["model"] == manifest["name"]
     assert "value" in answer["text"]
+    built = Path(manifest["path"])
+    exported = machine.sned("export", manifest["name"], "sparse.gguf", "--to", "sparse")
+    assert exported.returncode == 0, exported.stderr
+    sparse = machine.project / "sparse.gguf"
+    assert sparse.stat().st_size < 0.8 * built.stat().st_size
+    assert said_by(machine, sparse) == said_by(machine, built)
+    assert machine.sned("export", "sparse.gguf", "back.gguf", "--to", "dense").returncode == 0
+    assert sha256_of(machine.project / "back.gguf") == manifest["sha256"]
+
+
+def said_by(machine: Machine, model: Path) -> str:
+    done = machine.sned("complete", "module_0.py:2:12", "--model", model, "--json")
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["text"])

@@ -1,0 +1,61 @@
+"""`sned export`: a model's file in another form."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assistant.cli.output import print_json
+
+
+class Form(StrEnum):
+    """What a file is written as."""
+
+    DENSE = "dense"
+    SPARSE = "sparse"
+
+
+class Values(StrEnum):
+    """How the surviving weights are stored; the names of `export.sparse.layout.ValueType`."""
+
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A model of the store, or a .gguf file.")],
+    out: Annotated[Path, typer.Argument(help="The file to write, which must not be there yet.", metavar="FILE.gguf")],
+    to: Annotated[
+        Form, typer.Option(help="dense: plain GGUF, which llama.cpp loads. sparse: zeros take a bit each.")
+    ] = Form.DENSE,
+    values: Annotated[
+        Values | None,
+        typer.Option(help="With --to sparse: round the surviving weights so; as they are by default."),
+    ] = None,
+    block: Annotated[
+        int | None, typer.Option(help="With --to sparse: weights that share a scale, 32, 64, 128 or 256.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
+) -> None:
+    """Write a model as a plain GGUF for other programs, or as a sparse one, with the same weights."""
+    from assistant.engine.memory import read_shape
+    from assistant.exporting import write_dense, write_sparse
+    from assistant.selection import select_model
+    from assistant.settings import load_settings
+    from export.sparse.convert import SparseOptions
+    from export.sparse.layout import ValueType
+
+    if to is Form.DENSE and (values is not None or block is not None):
+        raise typer.BadParameter("--values and --block are for --to sparse; leave them out")
+    source = select_model(load_settings(), None, model).path
+    before, shape = source.stat().st_size, read_shape(source)
+    if to is Form.DENSE:
+        write_dense(source, out, sparse=shape.sparse)
+    else:
+        write_sparse(source, out, SparseOptions(values=ValueType(values.value) if values else None, block=block))
+    size = out.stat().st_size
+    if as_json:
+        print_json({"path": str(out), "form": to.value, "bytes": size, "source": str(source), "source_bytes": before})
+    else:
+        print(f"Wrote {out} ({size / 1e6:,.1f} MB; {source.name} has {before / 1e6:,.1f} MB).")
