@@ -161,9 +161,7 @@ def _chosen(file: GGUFFile, key: str, places: TokenIds) -> bytes:
         starts.append(position)
         return _array_value(kind, len(places), b"".join(raw[starts[at] : starts[at + 1]] for at in places.tolist()))
     if kind not in _ITEM_BYTES:
-        raise CheckpointError(
-            f"{file.path}: {key!r} is a list of lists; no tokenizer has that. Fetch the model again."
-        )
+        raise CheckpointError(f"{file.path}: {key!r} is a list of lists; no tokenizer has that. Fetch the model again.")
     items = np.frombuffer(raw, dtype=f"V{_ITEM_BYTES[kind]}", count=count)
     return _array_value(kind, len(places), items[places].tobytes())
 

@@ -91,13 +91,14 @@ def read_byte_level_bpe(file: GGUFFile) -> ByteLevelBPE:
         CheckpointError: it is of another kind, was trimmed already, or contradicts itself.
     """
     _refuse_other_kinds(file)
-    tokens, types, merges = (_strings(file, TOKENS), _list(file, TYPES), _strings(file, MERGES))
-    if len(types) != len(tokens) or len(set(tokens)) != len(tokens):
+    tokens, types, merges = _strings(file, TOKENS), _list(file, TYPES), _strings(file, MERGES)
+    different = set(tokens)
+    if len(types) != len(tokens) or len(different) != len(tokens):
         raise CheckpointError(
-            f"{file.path} lists {len(tokens)} tokens, {len(set(tokens))} of them different, and {len(types)} token "
+            f"{file.path} lists {len(tokens)} tokens, {len(different)} of them different, and {len(types)} token "
             "types; fetch the model again."
         )
-    if missing := [byte for byte in range(256) if byte not in _NOT_IN_TEXT and _BYTES[byte] not in set(tokens)]:
+    if missing := [byte for byte in range(256) if byte not in _NOT_IN_TEXT and _BYTES[byte] not in different]:
         raise CheckpointError(
             f"{_name(file)} has no token for {len(missing)} of the bytes of text, 0x{missing[0]:02x} the first: its "
             f"tokenizer is not byte-level BPE, and a trimmed one could not write everything; leave trimming out."

@@ -1,6 +1,8 @@
 """The trimmed file: what concerns the vocabulary is of the kept tokens, and everything else is the base's."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -242,3 +244,14 @@ def test_completions_are_the_bases_where_it_writes_kept_tokens(tmp_path: Path, m
     half = len(written_by) // 2
     assert written_by[:half] == written_by[half:]
     assert any(written_by)
+
+
+def test_the_python_of_the_documentation_trims_a_file(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "vocabulary.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(shown, "vocabulary.md", "exec"), names)
+    source = write_file(tmp_path / "base.gguf", BASE)
+    names["trim_file"](source, tmp_path / "trimmed.gguf", counted("def"), len(BYTES) + len(SPECIAL) + 2)
+    with GGUFFile(tmp_path / "trimmed.gguf") as file:
+        assert set(file.value("tokenizer.ggml.tokens")) == {*BYTES, *SPECIAL, "de", "def"}
