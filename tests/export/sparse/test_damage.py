@@ -277,3 +277,29 @@ def test_a_damaged_file_gives_no_plain_one(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(SparseFileError, match=r"damaged\.gguf"):
         sparse_to_dense(tmp_path / "damaged.gguf", tmp_path / "out.gguf")
     assert [path.name for path in tmp_path.iterdir()] == ["damaged.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "lie", "complaint"),
+    [
+        ("a.weight", (0, b"\1"), "table of rows"),
+        ("a.weight", (40 + 4, b"\xff" * 8), "survivors do not take the bytes"),
+        ("b.weight", (4 + 1, b"\1"), "a row that does not hold 32 survivors"),
+        ("b.weight", (1, b"\x7f"), "scales that are not finite"),
+    ],
+)
+def test_bytes_that_contradict_themselves_are_refused_whatever_their_digest(
+    tiny: Path, tmp_path: Path, name: str, lie: tuple[int, bytes], complaint: str
+) -> None:
+    """In a.weight a table of 40 bytes comes first; each row begins with 4 bytes of scales, then its mask."""
+    with SparseFile(tiny) as sparse:
+        tensor, data = sparse.tensors[name], sparse.packed(name).copy()
+        offset = sparse.file.tensors[tensor.packed_name].offset
+    at, told = lie
+    data[at : at + len(told)] = list(told)
+    whole = bytearray(tiny.read_bytes())
+    whole[offset : offset + len(data)] = data.tobytes()
+    path = tmp_path / "lying.gguf"
+    path.write_bytes(whole.replace(tensor.digest.encode(), tensor.digest_of(data).encode()))
+    with SparseFile(path) as sparse, pytest.raises(SparseFileError, match=rf"lying\.gguf.*'{name}'.*({complaint})"):
+        sparse.read(name)
