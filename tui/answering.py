@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 # Often enough to look like writing, seldom enough that keys come first.
 _SHOW_SECONDS = 1 / 12
-# Laying out a further line takes a screen longer than a key may wait. While one types, who looks at the prompt, what
-# is written comes in larger pieces; but not so large that it seems to stand.
-_QUIET_SECONDS, _LONGEST_SECONDS = 0.25, 1.0
+# Laying out what is new takes as long as a key may wait. While one types, who looks at the prompt, it comes in larger
+# pieces, each just after a key is on the screen: no hand is quick enough to strike the next before the layout is done.
+_QUIET_SECONDS, _LONGEST_SECONDS = 0.25, 0.5
+_AFTER_A_KEY = (0.01, 0.04)
 _COLLECT_SECONDS = 1.0
 # What a killed program may lose.
 _KEEP_SECONDS = 0.5
@@ -92,14 +93,24 @@ class Answering:
         while self._writing is writing and self._view is not None:
             await self._show(self._view, writing)
             await asyncio.sleep(_SHOW_SECONDS)
+            await self._no_key_is_near(writing)
+
+    async def _no_key_is_near(self, writing: Writing) -> None:
+        """Waits for a moment in which the next key is not likely to come."""
+        while not writing.ended:
+            now = time.monotonic()
+            since_key = now - self._app.prompt.struck_at
+            just_after = _AFTER_A_KEY[0] <= since_key <= _AFTER_A_KEY[1]
+            if since_key >= _QUIET_SECONDS or (just_after and now - self._shown_at >= _LONGEST_SECONDS):
+                return
+            await asyncio.sleep(_AFTER_A_KEY[0])
 
     async def _show(self, view: "MessageView", writing: Writing) -> None:
         app = self._app
         ended, now = writing.ended, time.monotonic()
-        if not ended and now - app.prompt.struck_at < _QUIET_SECONDS and now - self._shown_at < _LONGEST_SECONDS:
-            return
         self._shown_at = now
         if new := writing.take():
+            app.transcript.fold()
             await view.write(new)
             if self._writing is not writing:  # it was stopped meanwhile
                 return
@@ -150,6 +161,7 @@ class Answering:
         shown = next(each for each in reversed(app.talk.branch) if each.role == view.shown.role)
         app.transcript.replaced(shown)
         await view.finish(shown)
+        app.transcript.unfold()
         if message:
             app.tell(message, severity="error")
         app.show_status(details.prompt_tokens + details.completion_tokens or None, details.rate)
@@ -166,6 +178,8 @@ class Answering:
                 self._app.set_timer(_COLLECT_SECONDS, self._collect)
 
     def _details(self, reply: Reply | None, writing: Writing | None, message: str) -> Details:
+        from assistant.engine.protocol import StopReason
+
         model = self._app.models.open
         name = model.selection.name if model is not None else None
         if reply is None:
@@ -173,8 +187,8 @@ class Answering:
             return Details(name, message or None, 0, tokens, rate)
         usage = reply.usage
         notice = reply.notice
-        if usage.stop_reason.value in {"limit", "context-full"}:
-            reason = "max_tokens" if usage.stop_reason.value == "limit" else "the context"
+        if usage.stop_reason in {StopReason.LIMIT, StopReason.CONTEXT_FULL}:
+            reason = "max_tokens" if usage.stop_reason is StopReason.LIMIT else "the context"
             notice = " ".join(filter(None, [notice, f"Cut short by {reason}."]))
         self._used = usage.prompt_tokens + usage.completion_tokens
         return Details(reply.model, notice, usage.prompt_tokens, usage.completion_tokens, usage.decode_rate)

@@ -137,7 +137,7 @@ class ChatApp(App[None]):
         """Shows what is talked about."""
         project = visible_line(self.project.name or str(self.project))
         title = visible_line(self.talk.title)
-        self.heading.update(Content.assemble(("sned chat", "bold"), f"  {project} · {title}"))
+        self.heading.update(Content.assemble(("sned chat", "bold"), f"  {project} · {title}"), layout=False)
 
     def show_status(self, used: int | None = None, rate: float = 0.0) -> None:
         """Shows that the model is ready, and how much of its context is used."""
@@ -245,6 +245,7 @@ class ChatApp(App[None]):
 
     def action_message(self, step: int) -> None:
         """Goes to the message before or after the one that has the focus."""
+        self.transcript.unfold()
         views = self.transcript.mounted
         place = next((place for place, each in enumerate(views) if each.has_focus), len(views)) + step
         if 0 <= place < len(views):

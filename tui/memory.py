@@ -5,7 +5,7 @@ import gc
 from textual._styles_cache import StylesCache
 
 # Younger objects are collected as they come; all of them never while something is being written.
-_YOUNG, _MIDDLE, _NEVER = 5_000, 10, 1_000_000
+_YOUNG, _MIDDLE, _NEVER = 3_000, 3, 1_000_000
 
 
 def keep_what_is_loaded() -> None:

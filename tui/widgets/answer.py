@@ -1,16 +1,21 @@
 """Markdown of a model: highlighted, and never run. Control sequences are shown, links open nothing, HTML is text."""
 
+from functools import cache
+
 from markdown_it import MarkdownIt
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Markdown
-from textual.widgets.markdown import MarkdownBlock, MarkdownFence
+from textual.widgets.markdown import MarkdownBlock
+
+from tui.widgets.growing import GrowingBulletList, GrowingFence, GrowingOrderedList, GrowingParagraph
 
 # Highlighting starts over with every piece that is added to a block.
 _HIGHLIGHTED_WHILE_WRITTEN = 2_000
 _HIGHLIGHTED = 60_000
 
 
-class CodeBlock(MarkdownFence):
+class CodeBlock(GrowingFence):
     """A block of code, whose border names its number and its language."""
 
     DEFAULT_CSS = """
@@ -46,6 +51,13 @@ class UnfinishedBlock(CodeBlock):
     limit = _HIGHLIGHTED_WHILE_WRITTEN
 
 
+_GROWING: dict[str, type[MarkdownBlock]] = {
+    "paragraph_open": GrowingParagraph,
+    "bullet_list_open": GrowingBulletList,
+    "ordered_list_open": GrowingOrderedList,
+}
+
+
 class AnswerText(Markdown):
     """What a model writes, while it does and after."""
 
@@ -62,7 +74,16 @@ class AnswerText(Markdown):
         """The widget of a block of Markdown."""
         if block_name in {"fence", "code_block"}:
             return UnfinishedBlock if self.writing else CodeBlock
-        return super().get_block_class(block_name)
+        return _GROWING.get(block_name) or super().get_block_class(block_name)
+
+    @property
+    def parts(self) -> list[Widget]:
+        """What the text is made of, from its beginning: blocks, and the items of lists."""
+        return [
+            part
+            for each in self.children
+            for part in (each.children if isinstance(each, GrowingBulletList | GrowingOrderedList) else [each])
+        ]
 
     def number_blocks(self) -> None:
         """Shows the numbers of the code blocks."""
@@ -70,6 +91,7 @@ class AnswerText(Markdown):
             block.number(number)
 
 
+@cache
 def _parser() -> MarkdownIt:
     # Addresses are not made links of: nothing here opens one.
     return MarkdownIt("gfm-like", {"html": False, "linkify": False})

@@ -109,6 +109,11 @@ class MessageView(Vertical, can_focus=True):
         self._head.update(self._heading())
 
     @property
+    def parts(self) -> "list[Widget]":
+        """What the answer's text is made of, from its beginning."""
+        return self._answer.parts if self._answer is not None else []
+
+    @property
     def is_writing(self) -> bool:
         """Whether more of it is to come."""
         return self.is_new

@@ -47,7 +47,7 @@ class StatusLine(Static):
         """Shows what is now."""
         if shown != self._shown:
             self._shown = shown
-            self.update(_line(shown))
+            self.update(_line(shown), layout=False)  # it is a line whatever it says
 
 
 def _line(shown: Shown) -> Content:

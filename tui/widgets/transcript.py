@@ -1,8 +1,9 @@
 """The conversation: however long it is, only what is near the view is on the screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 
 from tui.history.types import State, StoredMessage
 from tui.widgets.message import MessageView
@@ -26,6 +27,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._messages: list[StoredMessage] = []
         self._begin = self._end = 0
         self._moving = False
+        self._folded: list[Widget] = []
 
     @property
     def mounted(self) -> list[MessageView]:
@@ -44,6 +46,7 @@ class Transcript(VerticalScroll, can_focus=False):
             place = next((place for place, each in enumerate(messages) if each.id == at), len(messages))
             self._end = min(len(messages), place + _STEP // 2)
             self._begin = max(0, self._end - _STEP)
+            self._folded.clear()
             with self.app.batch_update():
                 await self.remove_children()
                 await self._mount([MessageView(each) for each in messages[self._begin : self._end]])
@@ -82,6 +85,31 @@ class Transcript(VerticalScroll, can_focus=False):
                 self._messages[place] = message
                 return
 
+    def fold(self) -> None:
+        """Lays out no more what is more than a screen above the view, while the end is followed that is written.
+
+        Every widget that is laid out costs time with each line that comes, and keys wait for that.
+        """
+        if not self._writing() or not self._follows:
+            return
+        top = self.region.y - self.size.height
+        folded = [each for each in self._foldable() if each.region.height and each.region.bottom < top]
+        self._folded += folded
+        for each in folded:
+            each.display = False
+
+    def unfold(self) -> None:
+        """Lays out again all that is mounted, and leaves what is in view where it is."""
+        if not self._folded:
+            return
+        seen = self._first_in_view()
+        before = self._place(seen)
+        folded, self._folded = self._folded, []
+        with self.app.batch_update():
+            for each in folded:
+                each.display = True
+            self._stay(seen, before)
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Brings in messages as their place comes near the view."""
         super().watch_scroll_y(old_value, new_value)
@@ -91,12 +119,39 @@ class Transcript(VerticalScroll, can_focus=False):
     def _check_ends(self) -> None:
         if self._moving:
             return
-        if self.scroll_y < _NEAR_LINES and self._begin > 0:
+        if self.scroll_y < _NEAR_LINES and self._folded and not self._follows:
+            self._moving = True
+            self.call_later(self._unfold)
+        elif self.scroll_y < _NEAR_LINES and self._begin > 0:
             self._moving = True
             self.call_later(self._earlier)
         elif self.scroll_y > self.max_scroll_y - _NEAR_LINES and self._end < len(self._messages):
             self._moving = True
             self.call_later(self._later)
+
+    def _unfold(self) -> None:
+        seen = self._first_in_view()
+        self.unfold()
+        self.call_after_refresh(self._settle, seen, self._place(seen), 2)
+
+    def _settle(self, seen: Widget | None, place: int, times: int) -> None:
+        """Stays where it is while what was laid out again finds its height, which takes blocks of code a while."""
+        if (moved := self._place(seen) - place) and not self._follows:
+            self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
+        if times:
+            self.call_after_refresh(self._settle, seen, place + moved, times - 1)
+        else:
+            self._moved()
+
+    def _first_in_view(self) -> Widget | None:
+        return next((each for each in self._foldable() if each.region.bottom > self.region.y), None)
+
+    def _place(self, seen: Widget | None) -> int:
+        """Where something is in the conversation, whatever part of that is in view."""
+        if seen is None:
+            return 0
+        around = [seen, *seen.ancestors]
+        return sum(each.virtual_region.y for each in around[: around.index(self)] if isinstance(each, Widget))
 
     async def _earlier(self) -> None:
         begin = max(0, self._begin - _STEP)
@@ -140,18 +195,32 @@ class Transcript(VerticalScroll, can_focus=False):
 
     async def _changed_above(self, added: Sequence[MessageView], removed: Sequence[MessageView]) -> None:
         """Mounts and removes above the view, and leaves what is in view where it is."""
-        seen = next((each for each in self.mounted if each not in removed), None)
-        before = seen.virtual_region.y if seen is not None else 0
+        seen = next((each for each in self.mounted if each not in removed and each.display), None)
+        before = self._place(seen)
         with self.app.batch_update():
             if removed:
                 await self.remove_children(removed)
             if added:
                 await self._mount(added, before=0)
-            # The new places are needed before anything is painted, or what is read would jump and come back.
-            self.screen._refresh_layout()
-            moved = seen.virtual_region.y - before if seen is not None else 0
-            if moved and not (self.is_anchored and not self._anchor_released):
-                self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
+            self._stay(seen, before)
+
+    def _stay(self, seen: Widget | None, before: int) -> None:
+        # The new places are needed before anything is painted, or what is read would jump and come back.
+        self.screen._refresh_layout()
+        moved = self._place(seen) - before
+        if moved and not self._follows:
+            self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
+
+    @property
+    def _follows(self) -> bool:
+        """Whether the view stays at the end as more comes."""
+        return self.is_anchored and not self._anchor_released
+
+    def _foldable(self) -> Iterator[Widget]:
+        """What is laid out: messages, and the parts of the one that is written."""
+        *whole, last = self.mounted
+        yield from (each for each in whole if each.display and not each.has_focus)
+        yield from (each for each in last.parts if each.display)
 
     def _writing(self) -> bool:
         return bool(self.mounted) and self.mounted[-1].is_writing
