@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from assistant.cli.piped import read_piped
 from assistant.errors import UsageError
 from tui.opening import Opening
 from tui.preferences import Preferences, load_preferences, preferences_file
@@ -58,9 +59,8 @@ def checked(preferences: Preferences) -> Preferences:
 
 def _take_piped() -> bytes | None:
     """What was piped in; keys then come from the terminal itself."""
-    if sys.stdin is None or sys.stdin.isatty():
+    if (piped := read_piped()) is None:
         return None
-    piped = sys.stdin.buffer.read()
     try:
         terminal = os.open("/dev/tty" if os.name != "nt" else "CONIN$", os.O_RDWR)
     except OSError:

@@ -1,6 +1,5 @@
 """`sned chat`: talks with a model, in the terminal or for one answer on standard output."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,6 +56,7 @@ def chat(
         raise UsageError("--inline, --continue and --theme are for the screen; leave out --prompt, or them.")
     from assistant.chat.types import ChatOptions
     from assistant.cli.chat_answer import OneAnswer, answer_once
+    from assistant.cli.piped import read_piped
 
     asked = OneAnswer(
         prompt=prompt,
@@ -65,7 +65,7 @@ def chat(
         system=system,
         files=tuple(attach or ()),
         diff=diff,
-        piped=None if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(),
+        piped=read_piped(),
         options=ChatOptions(max_tokens=max_tokens, temperature=temperature, seed=seed),
         gpu_layers=gpu_layers,
         check_memory=not ignore_memory,

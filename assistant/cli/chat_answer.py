@@ -13,6 +13,7 @@ from assistant.chat.types import Attachment, ChatOptions, Conversation, Message,
 from assistant.chat.visible import visible
 from assistant.cli.interruptible import interruptible
 from assistant.cli.output import print_json
+from assistant.cli.reading_line import ReadingLine
 from assistant.detection import detect
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import StopReason
@@ -91,8 +92,13 @@ def _answered(
     engine = open_model(selection, settings, gpu_layers=asked.gpu_layers, check_memory=asked.check_memory)
     try:
         loaded = time.perf_counter()
-        writer = _Writer(silent=as_json)
-        reply = Chat(engine).reply(conversation, asked.options, cancel, hear=writer.hear)
+        line = ReadingLine(silent=as_json)
+        writer = _Writer(line, silent=as_json)
+        try:
+            chat = Chat(engine, line.hear if line.shows else None)
+            reply = chat.reply(conversation, asked.options, cancel, hear=writer.hear)
+        finally:
+            line.clear()
         writer.end()
     finally:
         engine.close()
@@ -103,7 +109,8 @@ def _answered(
 class _Writer:
     """Writes pieces to standard output; on a terminal, without what would steer it."""
 
-    def __init__(self, *, silent: bool) -> None:
+    def __init__(self, line: ReadingLine, *, silent: bool) -> None:
+        self._line = line
         self.first: float | None = None
         self._silent = silent
         self._on_terminal = sys.stdout.isatty()
@@ -112,6 +119,7 @@ class _Writer:
     def hear(self, piece: str) -> None:
         if self.first is None:
             self.first = time.perf_counter()
+            self._line.clear()
         if not self._silent:
             sys.stdout.write(visible(piece) if self._on_terminal else piece)
             sys.stdout.flush()

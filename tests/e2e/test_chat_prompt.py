@@ -134,3 +134,61 @@ def test_interrupting_stops_at_once_and_keeps_what_was_written(base_model: Path)
     assert errors.decode().endswith("sned: stopped.\n")
     assert first + rest
     assert time.monotonic() - started < 5
+
+
+def test_who_waits_for_standard_input_is_told_so(tmp_path: Path) -> None:
+    """A pipe that nobody writes to or closes, as programs that start others leave it."""
+    with subprocess.Popen(
+        [SNED, "chat", "-p", "x", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "SNED_HOME": str(tmp_path / "none")},
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"sned: waiting for the end of standard input; < /dev/null gives none.\n"
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert b"sned fetch" in errors
+        assert output == b""
+
+
+def with_terminal(base_model: Path, *arguments: str) -> tuple[bytes, bytes]:
+    """Standard output, and what standard error wrote to a terminal, for a prompt that is read in several steps."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    long = "".join(f"value_{number} = compute({number})\n" for number in range(30)).encode()
+    command = [SNED, "chat", "-p", "What is this?", "--model", base_model, "--max-tokens", "2", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        output, _ = process.communicate(long, timeout=300)
+    errors = b""
+    try:
+        while piece := os.read(ours, 1 << 16):
+            errors += piece
+    except OSError:  # Linux ends a terminal that nobody has open so
+        pass
+    os.close(ours)
+    assert process.returncode == 0, errors
+    return output, errors
+
+
+@pytest.mark.model
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_terminal_is_shown_how_far_the_prompt_is_read_and_nothing_of_it_stays(base_model: Path) -> None:
+    _, errors = with_terminal(base_model)
+    *shown, last = errors.decode().split("\r")
+    progress = [line for line in shown if "sned: reading" in line]
+    assert len(progress) >= 3
+    assert "of " in progress[0]
+    at_blank = next(place for place, line in enumerate(shown) if len(line) > 20 and not line.strip())
+    assert not any("reading" in line for line in [*shown[at_blank:], last])
+
+
+@pytest.mark.model
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_as_json_nothing_is_shown_of_reading(base_model: Path) -> None:
+    output, errors = with_terminal(base_model, "--json")
+    assert json.loads(output)["tokens"]["completion"] == 2
+    assert errors == b""
