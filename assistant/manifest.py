@@ -14,6 +14,10 @@ from assistant.recipe import RECIPE_VERSION, Recipe
 MODEL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 
 
+# In a sub-model's `quality`: its perplexity on code that it was not calibrated on, over its base model's.
+PERPLEXITY_RATIO = "perplexity_ratio"
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +53,10 @@ class CalibrationRecord(_Record):
 
 
 class SubModelManifest(_Record):
-    """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor."""
+    """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor.
+
+    `quality` holds what was measured of it by name (`PERPLEXITY_RATIO`); it is empty where nothing was.
+    """
 
     kind: Literal["sub-model"] = "sub-model"
     identity: str

@@ -20,6 +20,8 @@ class ModelRow:
         size: bytes of its file.
         sparsity: fraction of zeros in the pruned matrices; None for a base model.
         default: whether it is the one chosen without a name.
+        perplexity_ratio: its perplexity on code that it was not calibrated on, over its base model's; None where that
+            was not measured.
     """
 
     name: str
@@ -27,6 +29,7 @@ class ModelRow:
     size: int
     sparsity: float | None
     default: bool
+    perplexity_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class LocalBackend:
 
     def models(self) -> list[ModelRow]:
         """The base models and sub-models of the store."""
+        from assistant.manifest import PERPLEXITY_RATIO
         from assistant.selection import select_model
         from assistant.store import Store
 
@@ -147,7 +151,7 @@ class LocalBackend:
             default = select_model(self._settings, self.language(), None).name
         except Exception:  # noqa: BLE001 - nothing is chosen then, and the list is still a list
             default = ""
-        rows = [ModelRow(base.name, "", base.manifest.size, None, base.name == default) for base in store.bases()]
+        rows = [ModelRow(base.name, "", base.manifest.size, None, base.name == default, 1.0) for base in store.bases()]
         for made in store.submodels():
             zeros = made.manifest.sparsity.values()
             rows.append(
@@ -157,6 +161,7 @@ class LocalBackend:
                     made.manifest.size,
                     sum(zeros) / len(zeros) if zeros else None,
                     made.name == default,
+                    made.manifest.quality.get(PERPLEXITY_RATIO),
                 )
             )
         return rows

@@ -147,8 +147,9 @@ class FakeBackend:
 
     def models(self) -> list[ModelRow]:
         return [
-            ModelRow(self.engine.info.name, "", 491_000_000, None, False),
-            ModelRow("fake-python-50", "Python", 600_000_000, 0.5, True),
+            ModelRow(self.engine.info.name, "", 491_000_000, None, False, 1.0),
+            ModelRow("fake-python-50", "Python", 600_000_000, 0.5, True, 1.374),
+            ModelRow("fake-rust-50", "Rust", 600_000_000, 0.5, False),
         ]
 
     def close(self) -> None:

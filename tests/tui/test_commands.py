@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from assistant.chat.types import Role
+from assistant.manifest import PERPLEXITY_RATIO
+from assistant.store import Store
+from tests.assistant.test_store import install_base, install_submodel, submodel_manifest
 from tests.tui.fakes import FakeBackend
 from tests.tui.running import Screen, running
+from tui.backend import LocalBackend
 from tui.commands.registry import COMMANDS
 from tui.screens.help import Help
 from tui.screens.models import ModelPicker
@@ -321,3 +325,20 @@ async def test_the_chat_begins_with_what_was_given(backend: FakeBackend, project
         (asked, _) = screen.app.talk.branch
         assert [each.name for each in asked.attachments] == ["standard input", (project / "basket.py").as_posix()]
         assert screen.app.talk.settings.system == "Be brief."
+
+
+async def test_the_list_of_models_has_the_quality_that_was_measured(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "home")
+    install_base(store, "qwen2.5-coder-0.5b-instruct")
+    measured = submodel_manifest("measured").model_copy(update={"quality": {PERPLEXITY_RATIO: 1.374}})
+    install_submodel(store, measured)
+    install_submodel(store, submodel_manifest("unknown", "cd" * 32))
+    monkeypatch.setenv("SNED_HOME", str(tmp_path / "home"))
+    rows = LocalBackend(project).models()
+    picker = ModelPicker(rows, {"measured": 25.0}, "")
+    lines = {row.name: picker._line(row).plain.split() for row in rows}
+    assert lines["measured"][-3:] == ["1.37", "25", "tok/s"]
+    assert lines["unknown"][-2:] == ["-", "-"]
+    assert lines["qwen2.5-coder-0.5b-instruct"][-2:] == ["1.00", "-"]

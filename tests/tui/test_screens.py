@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from tests.tui.fakes import FakeBackend
 from tests.tui.running import Screen, running
@@ -69,6 +70,13 @@ async def help_shown(screen: Screen) -> None:
     await screen.press("f1")
 
 
+async def palette(screen: Screen) -> None:
+    await screen.press("ctrl+p")
+    for written in screen.app.screen.query(Input):
+        written.cursor_blink = False
+    await screen.until(lambda: "/apply" in screen.text())
+
+
 async def first_run(screen: Screen) -> None:
     await screen.until(lambda: len(screen.app.screen_stack) > 1)
 
@@ -80,12 +88,10 @@ SCENES: dict[str, Callable[[Screen], Awaitable[None]]] = {
     "sessions": sessions,
     "models": models,
     "help": help_shown,
+    "palette": palette,
     "first-run": first_run,
 }
-PICTURED = [
-    *((scene, theme, size) for scene in ("talk", "review") for theme in THEMES for size in SIZES),
-    *((scene, "dark", "80x24") for scene in ("completion", "sessions", "models", "help", "first-run")),
-]
+PICTURED = [(scene, theme, size) for scene in SCENES for theme in THEMES for size in SIZES]
 
 
 @pytest.mark.asyncio

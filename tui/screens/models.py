@@ -16,6 +16,8 @@ from tui.backend import ModelRow
 if TYPE_CHECKING:
     from textual.widget import Widget
 
+_LEGEND = "quality: perplexity over the base model's, 1.00 is as good; - not measured"
+
 
 class ModelPicker(ModalScreen[str | None]):
     """Gives the name of the model that is chosen; None when none is."""
@@ -39,8 +41,11 @@ class ModelPicker(ModalScreen[str | None]):
     def compose(self) -> "Iterator[Widget]":
         """A line for each model."""
         with Vertical():
-            yield Static(Content(_columns("", "model", "language", "size", "zeros", "speed")), classes="head")
+            yield Static(
+                Content(_columns("", "model", "language", "size", "zeros", "quality", "speed")), classes="head"
+            )
             yield OptionList(*(Option(self._line(row), id=str(n)) for n, row in enumerate(self._rows)), compact=True)
+            yield Static(Content(_LEGEND), classes="head")
 
     def on_mount(self) -> None:
         """Highlights the model that is in use."""
@@ -60,16 +65,17 @@ class ModelPicker(ModalScreen[str | None]):
         rate = self._rates.get(row.name, 0.0)
         mark = "●" if row.name == self._current else "★" if row.default else " "
         zeros = "-" if row.sparsity is None else f"{row.sparsity:.0%}"
+        quality = "-" if row.perplexity_ratio is None else f"{row.perplexity_ratio:.2f}"
         speed = f"{rate:.0f} tok/s" if rate else "-"
-        language = row.language or "all"
-        return Content(_columns(mark, visible_line(row.name), language, f"{row.size / 1e6:,.0f} MB", zeros, speed))
+        language, size = row.language or "all", f"{row.size / 1e6:,.0f} MB"
+        return Content(_columns(mark, visible_line(row.name), language, size, zeros, quality, speed))
 
 
 def _short(name: str) -> str:
-    """A name in 30 characters: sub-models of one base differ at the end."""
-    return name if len(name) <= 30 else f"{name[:12]}…{name[-17:]}"
+    """A name in 24 characters: sub-models of one base differ at the end."""
+    return name if len(name) <= 24 else f"{name[:8]}…{name[-15:]}"
 
 
 def _columns(*values: str) -> str:
-    mark, name, language, size, zeros, speed = values
-    return f"{mark:1} {_short(name):30} {language[:10]:10} {size:>9} {zeros:>5} {speed:>9}"
+    mark, name, language, size, zeros, quality, speed = values
+    return f"{mark:1} {_short(name):24} {language[:10]:10} {size:>9} {zeros:>5} {quality:>7} {speed:>9}"
