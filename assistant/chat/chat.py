@@ -46,7 +46,7 @@ class Chat:
         """Nothing is said yet; `hear_reading` is told how far a prompt is read that takes more than a moment.
 
         Raises:
-            EngineError: the model has no chat template, or one that is not usable.
+            EngineError: the model has no chat template.
         """
         self._engine = engine
         self._hear_reading = hear_reading
@@ -65,7 +65,7 @@ class Chat:
         `sequence` names the conversation in the KV cache: of its next prompt only what is new is evaluated.
 
         Raises:
-            EngineError: the template or the model fails.
+            EngineError: the template is not usable, or the model fails.
             UsageError: the conversation does not fit the context.
         """
         context = self._engine.info.context

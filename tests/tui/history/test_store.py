@@ -2,6 +2,9 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -219,12 +222,38 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         History(tmp_path / "file" / "history.sqlite3")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anything")
-def test_a_read_only_file_says_so(history: History, path: Path) -> None:
-    history.close()
-    path.chmod(0o400)
-    with pytest.raises(HistoryError, match="cannot be written; change its permissions"):
-        History(path)
+OPENS_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from tui.history.errors import HistoryError
+from tui.history.store import History
+History(None).close()  # all that is needed is loaded while it may be read
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anything
+try:
+    History(Path(sys.argv[1]))
+except HistoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are otherwise there")
+def test_a_read_only_file_says_so_and_is_left_alone() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is not to be entered by others
+        path = Path(folder) / "chat" / "history.sqlite3"
+        history = History(path)
+        talk(history, PROJECT, "before")
+        history.close()
+        if os.geteuid() == 0:
+            for each in (Path(folder), *Path(folder).rglob("*")):
+                os.chown(each, 65534, 65534)
+        path.chmod(0o400)
+        before = path.read_bytes()
+        run = subprocess.run(
+            [sys.executable, "-c", OPENS_AS_NOBODY, path], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "cannot be written; change its permissions" in run.stdout, run.stderr
+        assert path.read_bytes() == before
 
 
 def test_after_a_full_disk_what_was_there_is_there_and_writing_goes_on(path: Path) -> None:
