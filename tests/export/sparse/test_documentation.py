@@ -1,6 +1,8 @@
 """docs/sparse-gguf.md says what the files are: its reader, written from the description alone, reads them."""
 
+import hashlib
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from export.sparse.convert import dense_to_sparse
 from export.sparse.layout import BLOCK_SIZES, Pattern, SparseFormat, ValueType
 from export.sparse.packing import pack
 from export.sparse.reader import SparseFile
+from prune.gguf_file import GGUFFile
 from tests.export.sparse.matrices import random_case
 from tests.export.sparse.test_convert import model
 
@@ -63,6 +66,38 @@ def test_the_conversion_shown_gives_the_bytes_back(tmp_path: Path) -> None:
     shown("def there_and_back")["there_and_back"](plain.path, tmp_path)
     assert (tmp_path / "back.gguf").read_bytes() == plain.path.read_bytes()
     assert (tmp_path / "smaller.gguf").stat().st_size < (tmp_path / "sparse.gguf").stat().st_size
+
+
+def test_digests_are_of_what_is_said(tmp_path: Path) -> None:
+    plain = model(tmp_path / "plain.gguf")
+    dense_to_sparse(plain.path, tmp_path / "sparse.gguf", SparseOptions(Pattern.parse("unstructured")))
+    fields = gguf.GGUFReader(tmp_path / "sparse.gguf").fields
+    keys = ("names", "patterns", "values", "blocks", "kept", "dense_types", "digests")
+    described = zip(*(fields[f"sned.sparse.{key}"].contents() for key in keys), strict=True)
+    shapes = np.reshape(fields["sned.sparse.shapes"].contents(), (-1, 2)).tolist()
+    written = {}
+    with GGUFFile(tmp_path / "sparse.gguf") as file:
+        for (name, pattern, values, block, kept, dense_type, digest), (rows, columns) in zip(
+            described, shapes, strict=True
+        ):
+            line = f"sned.sparse.1 {rows} {columns} {pattern} {values} {block} {kept} {dense_type} {name}\n"
+            assert (
+                hashlib.sha256(line.encode() + file.read(file.tensors[f"{name}.packed"]).tobytes()).hexdigest()
+                == digest
+            )
+            written[f"{name}.packed"] = digest
+        whole = hashlib.sha256(b"sned.sparse.1\n")
+        for key in file.entries:
+            if not key.startswith("sned.sparse."):
+                whole.update(file.raw_entry(key))
+        for name, info in file.tensors.items():
+            whole.update(struct.pack("<Q", len(name)) + name.encode())
+            if name in written:
+                whole.update(written[name].encode())
+            else:
+                whole.update(struct.pack(f"<I{len(info.shape)}QI", len(info.shape), *info.shape[::-1], info.type))
+                whole.update(file.read(info).tobytes())
+    assert whole.hexdigest() == fields["sned.sparse.digest"].contents()
 
 
 def test_every_key_is_described(tmp_path: Path) -> None:
