@@ -16,7 +16,7 @@ from tui.backend import ModelRow
 if TYPE_CHECKING:
     from textual.widget import Widget
 
-_LEGEND = "quality: perplexity over the base model's, 1.00 is as good; - not measured"
+_LEGEND = "quality: perplexity over the base model's; - where not measured"
 
 
 class ModelPicker(ModalScreen[str | None]):
