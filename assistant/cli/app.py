@@ -16,6 +16,7 @@ from assistant.cli.detect import detect
 from assistant.cli.doctor import doctor
 from assistant.cli.export import export
 from assistant.cli.fetch import fetch
+from assistant.cli.import_model import import_model
 from assistant.cli.lsp import lsp
 from assistant.cli.models import models
 from assistant.cli.setup import setup
@@ -67,6 +68,7 @@ app.add_typer(models, name="models")
 app.command()(fetch)
 app.command()(build)
 app.command()(export)
+app.command("import")(import_model)
 app.command()(complete)
 app.command()(chat)
 app.command()(doctor)

@@ -1,0 +1,89 @@
+"""`sned import` as users run it, on tiny models."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assistant.store import Store
+from export.sparse.convert import dense_to_sparse
+from export.sparse.reader import SparseFile
+from tests.export.sparse.test_convert import model
+
+SNED = Path(sys.executable).with_name("sned")
+
+
+@pytest.fixture
+def pruned(tmp_path: Path) -> Path:
+    return model(tmp_path / "Some-Model.gguf").path
+
+
+def sned(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SNED, *arguments],
+        cwd=folder,
+        env={**os.environ, "SNED_HOME": str(folder / "home"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_imported_model_is_called_by_its_name(tmp_path: Path, pruned: Path) -> None:
+    done = sned(tmp_path, "import", pruned, "--licence", "MIT", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["name"], answer["licence"], answer["new"]) == ("some-model", "MIT", True)
+    entry = Store(tmp_path / "home").base("some-model")
+    assert entry is not None
+    assert entry.path.read_bytes() == pruned.read_bytes()
+    Store(tmp_path / "home").verify(entry)
+    assert sned(tmp_path, "export", "some-model", "out.gguf").returncode == 0
+    assert "some-model" in sned(tmp_path, "models").stdout
+    again = sned(tmp_path, "import", pruned)
+    assert again.returncode == 0
+    assert "already" in again.stdout
+
+
+def test_a_sparse_model_stays_sparse(tmp_path: Path, pruned: Path) -> None:
+    dense_to_sparse(pruned, tmp_path / "sparse.gguf")
+    assert sned(tmp_path, "import", "sparse.gguf", "--name", "mine").returncode == 0
+    entry = Store(tmp_path / "home").base("mine")
+    assert entry is not None
+    assert entry.path.read_bytes() == (tmp_path / "sparse.gguf").read_bytes()
+
+
+def test_another_model_of_that_name_is_refused(tmp_path: Path, pruned: Path) -> None:
+    dense_to_sparse(pruned, tmp_path / "sparse.gguf")
+    assert sned(tmp_path, "import", pruned).returncode == 0
+    done = sned(tmp_path, "import", "sparse.gguf", "--name", "some-model")
+    assert done.returncode == 1
+    assert "--name" in done.stderr
+
+
+def test_what_cannot_be_used_is_one_sentence_and_leaves_nothing(tmp_path: Path, pruned: Path) -> None:
+    dense_to_sparse(pruned, tmp_path / "flipped.gguf")
+    with SparseFile(tmp_path / "flipped.gguf") as sparse:
+        name, tensor = next(iter(sparse.tensors.items()))
+        place = sparse.file.tensor(tensor.packed_name).offset
+    flipped = bytearray((tmp_path / "flipped.gguf").read_bytes())
+    flipped[place] ^= 1
+    (tmp_path / "flipped.gguf").write_bytes(flipped)
+    (tmp_path / "cut.gguf").write_bytes(pruned.read_bytes()[:-1000])
+    (tmp_path / "text.gguf").write_text("no model")
+    for arguments, status, said in (
+        (["nothing.gguf"], 2, "no model file nothing.gguf"),
+        (["flipped.gguf"], 1, name),
+        (["cut.gguf"], 1, "cut.gguf"),
+        (["text.gguf"], 1, "text.gguf"),
+        ([pruned, "--name", "Not a name"], 2, "--name"),
+        ([pruned, "--name", "0.5b"], 2, "sned fetch qwen2.5-coder-0.5b-instruct --from"),
+    ):
+        done = sned(tmp_path, "import", *arguments)
+        assert done.returncode == status, done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+    assert Store(tmp_path / "home").bases() == []
