@@ -17,6 +17,7 @@ from assistant.languages import Language
 from assistant.manifest import BaseReference, SubModelManifest, submodel_identity
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.store import BaseEntry, Store, SubModelEntry
+from export.sparse.dense_view import is_sparse
 from prune.gguf_file import GGUFFile
 
 # What Python, torch and transformers take before a weight is read.
@@ -68,6 +69,7 @@ def build(
     """
     _require_torch()
     with GGUFFile(request.base.path) as base:
+        _refuse_sparse(base, request.base.name)
         _require_memory(base, request)
         progress("Reading calibration text", 0.0)
         calibration = _calibration_set(request)
@@ -104,6 +106,14 @@ def _require_torch() -> None:
         raise BuildError(
             f"Building a sub-model needs {' and '.join(missing)}, which this installation lacks; "
             "install them with: pip install 'sned[build]'."
+        )
+
+
+def _refuse_sparse(base: GGUFFile, name: str) -> None:
+    if is_sparse(base):
+        raise BuildError(
+            f"{name} is a sparse GGUF, which is pruned already; build from a base model, or from the plain file that "
+            f"sned export {name} FILE.gguf writes."
         )
 
 

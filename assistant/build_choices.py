@@ -6,6 +6,7 @@ from assistant.catalog import load_catalog
 from assistant.detection import detect
 from assistant.errors import UsageError
 from assistant.languages import Language, parse_language
+from assistant.selection import base_called
 from assistant.settings import Settings
 from assistant.store import BaseEntry, Store
 
@@ -30,10 +31,8 @@ def base_to_build_from(store: Store, settings: Settings, name: str | None) -> Ba
     Raises:
         UsageError: there is no such model, or it has not been fetched.
     """
-    catalog = load_catalog(settings.catalog)
-    wanted = name or settings.base
-    model = catalog.default if wanted is None else catalog.find(wanted)
-    entry = store.base(model.name)
+    wanted = base_called(load_catalog(settings.catalog), store, name or settings.base)
+    entry = store.base(wanted)
     if entry is None:
-        raise UsageError(f"The base model {model.name} is not here yet; get it with: sned fetch {model.name}")
+        raise UsageError(f"The base model {wanted} is not here yet; get it with: sned fetch {wanted}")
     return entry

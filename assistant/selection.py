@@ -52,9 +52,7 @@ def select_model(settings: Settings, language: Language | None, name: str | None
     catalog, store = load_catalog(settings.catalog), Store(settings.home)
     if name is not None:
         return _named(catalog, store, name)
-    base_name = settings.base or catalog.default.name
-    if (known := catalog.get(base_name)) is not None:
-        base_name = known.name
+    base_name = base_called(catalog, store, settings.base)
     base = store.base(base_name)
     if language is not None:
         made = newest_submodel(store, base, base_name, language)
@@ -63,6 +61,20 @@ def select_model(settings: Settings, language: Language | None, name: str | None
     if base is None:
         raise UsageError(f"The base model {base_name} is not in the store; sned fetch {base_name} gets it.")
     return _of_entry(catalog, base, _notice(base_name, language))
+
+
+def base_called(catalog: Catalog, store: Store, name: str | None) -> str:
+    """The whole name of a base model of the catalog or the store; the catalog's default for None.
+
+    Raises:
+        UsageError: neither knows it.
+    """
+    if name is None:
+        return catalog.default.name
+    known = catalog.get(name)
+    if known is None and store.base(name) is not None:
+        return name
+    return catalog.find(name).name
 
 
 def open_model(

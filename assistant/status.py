@@ -6,7 +6,7 @@ from pathlib import Path
 from assistant.catalog import load_catalog
 from assistant.detection import detect
 from assistant.languages import Language
-from assistant.selection import newest_submodel
+from assistant.selection import base_called, newest_submodel
 from assistant.settings import Settings
 from assistant.store import Store
 
@@ -44,15 +44,15 @@ def status_of(project: Path, settings: Settings) -> Status:
     """
     detection = detect(project)
     catalog, store = load_catalog(settings.catalog), Store(settings.home)
-    model = catalog.default if settings.base is None else catalog.find(settings.base)
-    base = store.base(model.name)
+    base_name = base_called(catalog, store, settings.base)
+    base = store.base(base_name)
     language = detection.submodel_language
-    submodel = newest_submodel(store, base, model.name, language) if language is not None else None
+    submodel = newest_submodel(store, base, base_name, language) if language is not None else None
     return Status(
         project=project.resolve(),
         language=detection.language,
         reason=detection.reason,
-        base=model.name,
+        base=base_name,
         base_is_here=base is not None,
         submodel=submodel.name if submodel is not None else None,
         next_step=_next_step(base is not None, language, submodel is not None),

@@ -56,6 +56,22 @@ def test_a_sparse_model_stays_sparse(tmp_path: Path, pruned: Path) -> None:
     assert entry.path.read_bytes() == (tmp_path / "sparse.gguf").read_bytes()
 
 
+def test_an_imported_model_can_be_the_base(tmp_path: Path, pruned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dense_to_sparse(pruned, tmp_path / "sparse.gguf")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "main.py").write_text("value = 1\n" * 50)
+    monkeypatch.setenv("SNED_BASE", "mine")
+    unknown = sned(tmp_path, "--json")
+    assert unknown.returncode == 2
+    assert "'mine'" in unknown.stderr
+    assert sned(tmp_path, "import", "sparse.gguf", "--name", "mine").returncode == 0
+    status = json.loads(sned(tmp_path, "--json").stdout)
+    assert (status["base"], status["base_is_here"]) == ("mine", True)
+    built = sned(tmp_path, "build", "project")
+    assert built.returncode == 1
+    assert "sned export mine FILE.gguf" in built.stderr
+
+
 def test_another_model_of_that_name_is_refused(tmp_path: Path, pruned: Path) -> None:
     dense_to_sparse(pruned, tmp_path / "sparse.gguf")
     assert sned(tmp_path, "import", pruned).returncode == 0
