@@ -16,6 +16,7 @@ from textual.widgets import Footer, Static
 from assistant.chat.types import Role
 from assistant.chat.visible import visible_line
 from assistant.errors import SnedError, UsageError
+from tui import memory
 from tui.answering import Answering
 from tui.attaching import Attaching
 from tui.backend import Backend, LocalBackend, MakeBackend
@@ -106,7 +107,11 @@ class ChatApp(App[None]):
         """Shows the screen, then brings in the rest of the program."""
         self.show_title()
         self.prompt.focus()
-        self.call_after_refresh(self.models.start)
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        memory.painted()
+        self.models.start()
 
     def on_unmount(self) -> None:
         """Frees the model and ends the history."""

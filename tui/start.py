@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assistant.cli.piped import read_piped
 from assistant.errors import UsageError
+from tui import memory
 from tui.opening import Opening
 from tui.preferences import Preferences, load_preferences, preferences_file
 
@@ -23,6 +24,7 @@ def start(project: Path, opening: Opening, *, theme: str | None = None, inline: 
         raise UsageError("There is no terminal to chat in; give a question with --prompt.")
     preferences = checked(load_preferences(theme))
     opening = replace(opening, piped=_take_piped())
+    memory.begin()
     from tui.app import ChatApp
 
     app = ChatApp(project.resolve(), preferences, opening=opening)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from assistant.engine.protocol import Usage
+if TYPE_CHECKING:  # the chat's first paint waits for no engine
+    from assistant.engine.protocol import Usage
 
 # An attachment this relevant is what is asked about now: earlier messages go before it.
 ASKED_ABOUT = 1.0
@@ -94,6 +96,6 @@ class Reply:
     """
 
     text: str
-    usage: Usage
+    usage: "Usage"
     model: str
     notice: str | None
