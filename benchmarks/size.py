@@ -1,0 +1,163 @@
+"""What a sub-model weighs and gives in each form, beside dense models of the base: bytes, memory, speed, predictions.
+
+    python benchmarks/size.py SUBMODEL [--base BASE] [--language python] [--rivals Q8_0 Q4_0 Q5_K_M Q3_K_S]
+
+Models are names of the store or GGUF files. The rivals are what llama.cpp's quantiser gives from the base, which is
+quantised already: those with more bits than it are no better than it. Each file is measured in a process of its own, in
+turns, page cache warm; the best turn of each counts. Perplexity is of held-out code of the language, counted by the
+base's tokens, as a trimmed vocabulary cuts the same text into more.
+"""
+
+import argparse
+import ctypes
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from assistant.corpus import corpus_documents
+from assistant.engine.llama import LlamaEngine, LlamaOptions
+from assistant.engine.native import capture_log, llama_cpp
+from assistant.engine.protocol import Prompt, Sampling, Segment
+from assistant.engine.tokenizer import open_tokenizer
+from assistant.languages import parse_language
+from assistant.perplexity import perplexity
+from assistant.selection import select_model
+from assistant.settings import load_settings
+from assistant.token_counts import count_tokens
+from export.sparse.convert import SparseOptions, dense_to_sparse
+from export.sparse.layout import ValueType
+from export.vocabulary import trim, trim_vocabulary
+
+_FILE_TYPES = {"Q4_0": 2, "Q8_0": 7, "Q3_K_S": 11, "Q4_K_M": 15, "Q5_K_M": 17}  # llama.h: llama_ftype
+_INT4_BLOCK = 128
+_MEASURE = "--measure"
+_PROMPT_LINES, _DECODED = 40, 64
+
+
+def main() -> None:
+    """Prints a row for each file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("submodel", metavar="SUBMODEL")
+    parser.add_argument("--base", metavar="BASE")
+    parser.add_argument("--language", default="python")
+    parser.add_argument("--rivals", nargs="*", choices=list(_FILE_TYPES), default=["Q8_0", "Q4_0", "Q5_K_M", "Q3_K_S"])
+    parser.add_argument("--counted", type=int, default=2_000_000, help="tokens of the corpus that trimming counts")
+    parser.add_argument("--predicted", type=int, default=8, help="held-out files, 4,000 characters each")
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    settings = load_settings()
+    base = select_model(settings, None, options.base).path
+    submodel = select_model(settings, None, options.submodel).path
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"base": base}
+        files |= {name: _requantised(base, Path(folder), name) for name in options.rivals}
+        files |= _forms(submodel, Path(folder), options)
+        texts = Path(folder) / "texts.json"
+        texts.write_text(json.dumps(_held_out(base, options)))
+        turns = [
+            {name: _measured(path, texts if turn == 0 else None) for name, path in files.items()}
+            for turn in range(options.turns)
+        ]
+        _report(files, turns)
+
+
+def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[str, Path]:
+    """The sub-model plain, sparse and with 4-bit values, with its whole vocabulary and with a trimmed one."""
+    with open_tokenizer(submodel) as tokenizer:
+        documents = corpus_documents(parse_language(options.language), seed=0)
+        counts = count_tokens(documents, tokenizer, options.counted)
+    trimmed = folder / "trimmed.gguf"
+    trim(submodel, trim_vocabulary(submodel, counts), trimmed)
+    files = {}
+    for label, plain in (("sub-model", submodel), ("trimmed", trimmed)):
+        files[f"{label}, plain"] = plain
+        for form, sparse in (
+            ("sparse 8-bit", SparseOptions()),
+            ("sparse 4-bit", SparseOptions(values=ValueType.INT4, block=_INT4_BLOCK)),
+        ):
+            files[f"{label}, {form}"] = out = folder / f"{label} {form}.gguf"
+            dense_to_sparse(plain, out, sparse)
+    return files
+
+
+def _requantised(base: Path, folder: Path, name: str) -> Path:
+    capture_log()
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype, parameters.allow_requantize = _FILE_TYPES[name], True
+    out = folder / f"{name}.gguf"
+    status = llama_cpp.llama_model_quantize(str(base).encode(), str(out).encode(), ctypes.byref(parameters))
+    assert status == 0, f"llama.cpp cannot quantise {base} as {name}"
+    return out
+
+
+def _held_out(base: Path, options: argparse.Namespace) -> dict[str, object]:
+    documents = corpus_documents(parse_language(options.language), seed=1, held_out=True)
+    texts = [document.text[:4000] for document, _ in zip(documents, range(options.predicted), strict=False)]
+    with open_tokenizer(base) as tokenizer:
+        return {"texts": texts, "tokens": sum(len(tokenizer.tokenize(text)) for text in texts)}
+
+
+def _measured(path: Path, texts: Path | None) -> dict[str, float]:
+    command = [sys.executable, __file__, _MEASURE, path, *([texts] if texts else [])]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {key: float(value) for key, value in json.loads(done.stdout).items()}
+
+
+def measure(path: Path, texts: Path | None) -> None:
+    """Prints what one model gives, as JSON."""
+    threads = load_settings().threads
+    cpu, wall = time.process_time(), time.perf_counter()
+    with closing(LlamaEngine(path, LlamaOptions(threads=threads))) as engine:
+        found = {"load": time.perf_counter() - wall, "load CPU": time.process_time() - cpu}
+        lines = "".join(f"    total += values[{number}] * {number}\n" for number in range(_PROMPT_LINES))
+        prompt = Prompt((Segment(f"def weigh(values):\n    total = 0\n{lines}    return total\n\n\ndef"),))
+        generation = engine.generate(prompt, Sampling(max_tokens=_DECODED))
+        list(generation)
+        found |= {"prefill": generation.usage.prefill_rate, "decode": generation.usage.decode_rate}
+        found |= {"resident": psutil.Process().memory_info().rss}
+        found |= {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if texts is not None:
+        held_out = json.loads(texts.read_text())
+        loss = sum(_loss(path, text, threads) for text in held_out["texts"])
+        found["perplexity"] = math.exp(loss / held_out["tokens"])
+    print(json.dumps(found))
+
+
+def _loss(path: Path, text: str, threads: int) -> float:
+    """The negative log-likelihood of all of a text's tokens."""
+    with open_tokenizer(path) as tokenizer:
+        ids = [tokenizer.separator, *tokenizer.tokenize(text)]
+    return (len(ids) - 1) * math.log(perplexity(path, np.array([ids], dtype=np.int32), threads))
+
+
+def _report(files: dict[str, Path], turns: list[dict[str, dict[str, float]]]) -> None:
+    best = {"load": min, "load CPU": min, "prefill": max, "decode": max, "resident": min, "peak": min}
+    heads = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s", "perplexity")
+    print(f"{'':26}" + "".join(f"{head:>12}" for head in heads))
+    for name, path in files.items():
+        found = {key: choose(turn[name][key] for turn in turns) for key, choose in best.items()}
+        row = [
+            path.stat().st_size / 1e6,
+            found["load"],
+            found["load CPU"],
+            found["resident"] / 1e6,
+            found["peak"] / 1e6,
+        ]
+        row += [found["prefill"], found["decode"], turns[0][name]["perplexity"]]
+        print(f"{name:26}" + "".join(f"{value:12.2f}" for value in row))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [_MEASURE]:
+        measure(Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    else:
+        main()
