@@ -22,6 +22,8 @@ def start(project: Path, opening: Opening, *, theme: str | None = None, inline: 
     """
     if not sys.stdout.isatty():
         raise UsageError("There is no terminal to chat in; give a question with --prompt.")
+    if not sys.stderr.isatty():  # Textual draws there
+        raise UsageError("The chat is drawn on standard error, which is not a terminal; leave out what redirects it.")
     preferences = checked(load_preferences(theme))
     opening = replace(opening, piped=_take_piped())
     memory.begin()

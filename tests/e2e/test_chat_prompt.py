@@ -192,3 +192,18 @@ def test_as_json_nothing_is_shown_of_reading(base_model: Path) -> None:
     output, errors = with_terminal(base_model, "--json")
     assert json.loads(output)["tokens"]["completion"] == 2
     assert errors == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_screen_that_would_be_drawn_into_a_file_is_refused(tmp_path: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    run = subprocess.run(
+        [SNED, "chat"], check=False, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, timeout=60, cwd=tmp_path
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert run.returncode == 2
+    assert b"drawn on standard error" in run.stderr
+    assert run.stderr.count(b"\n") == 1
