@@ -4,23 +4,25 @@
 
 Models are names of the store or GGUF files. Tokens are counted in the language's corpus as calibration sees it; what
 both are compared on is held out of it. Predictions are compared by bits a byte of the same text, as the two may cut it
-into other tokens. Speeds are measured in turns, and the best turn of each counts.
+into other tokens. For speeds the two take turns token by token, and the tenth of the times that was quickest is
+compared: other work on the machine then slows both alike.
 """
 
 import argparse
 import math
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from assistant.corpus import Document, corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
-from assistant.engine.native import llama_cpp
-from assistant.engine.protocol import Prompt, Sampling, Segment, Usage
+from assistant.engine.native import capture_log, llama_cpp
+from assistant.engine.protocol import Prompt, Sampling
 from assistant.engine.tokenizer import Tokenizer, open_tokenizer
 from assistant.fim import fim_prompt, find_fim_tokens
 from assistant.languages import Language, parse_language
@@ -30,8 +32,9 @@ from assistant.settings import load_settings
 from assistant.token_counts import count_tokens
 from export.vocabulary import KeptVocabulary, TrimOptions, trim, trim_vocabulary
 
-_TURNS = 5
-_DECODED = 96
+_TURNS = 200
+_BATCH = 64
+_WRITTEN = 24
 _PROMPT_CHARACTERS = 1200
 
 
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[32_768, 40_960, TrimOptions().size, 65_536])
     parser.add_argument("--predicted", type=int, default=8, help="held-out files, 4,000 characters each")
     options = parser.parse_args()
+    capture_log()
     settings, language = load_settings(), parse_language(options.language)
     first = select_model(settings, None, options.models[0]).path
     with open_tokenizer(first) as tokenizer:
@@ -63,7 +67,9 @@ def main() -> None:
             print(f"\n{name}: {base.stat().st_size:,} bytes, trimmed {trimmed.stat().st_size:,}", end=" ")
             print(f"({trimmed.stat().st_size / base.stat().st_size:.3f})")
             _print_predictions(base, trimmed, held_out[: options.predicted], settings.threads)
-            _print_text_and_speed(base, trimmed, kept, held_out, settings.threads)
+            _print_text(base, trimmed, held_out, settings.threads)
+            _print_logits(base, trimmed, kept, held_out[0].text[:1000])
+            _print_speeds(base, trimmed, settings.threads)
             trimmed.unlink()
 
 
@@ -118,22 +124,12 @@ def _print_predictions(base: Path, trimmed: Path, documents: Sequence[Document],
     print(f"bits a byte of {size:,.0f} held-out bytes: {bits[0]:.4f}, trimmed {bits[1]:.4f} ({bits[1] / bits[0]:.4f})")
 
 
-def _print_text_and_speed(
-    base: Path, trimmed: Path, kept: KeptVocabulary, held_out: Sequence[Document], threads: int
-) -> None:
+def _print_text(base: Path, trimmed: Path, held_out: Sequence[Document], threads: int) -> None:
     engines = [LlamaEngine(path, LlamaOptions(threads=threads)) for path in (base, trimmed)]
     prompts = [_cut(engines[0], document) for document in held_out if len(document.text) > 2 * _PROMPT_CHARACTERS][:20]
-    texts = [[_written(engine, prompt, 24)[0] for prompt in prompts] for engine in engines]
+    texts = [[_written(engine, prompt) for prompt in prompts] for engine in engines]
     same = sum(one == two for one, two in zip(*texts, strict=True))
     print(f"greedy fill-in-the-middle completions that are equal: {same} of {len(prompts)}")
-    _print_logits(base, trimmed, kept, held_out[0].text[:1000])
-    usages = [[_written(engine, _uncached(turn), _DECODED)[1] for engine in engines] for turn in range(_TURNS)]
-    for name, rates in (
-        ("decoding", [[usage.decode_rate for usage in turn] for turn in usages]),
-        ("prefill", [[usage.prefill_rate for usage in turn] for turn in usages]),
-    ):
-        before, after = (max(turn[index] for turn in rates) for index in (0, 1))
-        print(f"{name}: {before:.1f} tokens/s, trimmed {after:.1f} ({after / before:.2f})")
     for engine in engines:
         engine.close()
 
@@ -145,15 +141,9 @@ def _cut(engine: LlamaEngine, document: Document) -> Prompt:
     return fim_prompt(find_fim_tokens(engine), before, after)
 
 
-def _uncached(turn: int) -> Prompt:
-    lines = "".join(f"    total += values[{turn}] * {number}\n" for number in range(30))
-    return Prompt((Segment(f"def weigh_{turn}(values):\n    total = 0\n{lines}    return total\n\n\ndef"),))
-
-
-def _written(engine: LlamaEngine, prompt: Prompt, tokens: int) -> tuple[str, Usage]:
-    with closing(engine.generate(prompt, Sampling(max_tokens=tokens))) as generation:
-        text = "".join(generation)
-        return text, generation.usage
+def _written(engine: LlamaEngine, prompt: Prompt) -> str:
+    with closing(engine.generate(prompt, Sampling(max_tokens=_WRITTEN))) as generation:
+        return "".join(generation)
 
 
 def _print_logits(base: Path, trimmed: Path, kept: KeptVocabulary, text: str) -> None:
@@ -165,16 +155,43 @@ def _print_logits(base: Path, trimmed: Path, kept: KeptVocabulary, text: str) ->
     print(f"largest difference of a logit after {len(ids)} tokens: {np.abs(before - after).max():.3g}")
 
 
+def _print_speeds(base: Path, trimmed: Path, threads: int) -> None:
+    with _context(base, threads) as one, _context(trimmed, threads) as two:
+        for name, size, turns in (("prefill", _BATCH, 10), ("decoding", 1, _TURNS)):
+            for context in (one, two):
+                _evaluate(context, [500] * size)
+            times = [[_evaluate(context, [500] * size) for context in (one, two)] for _ in range(turns)]
+            before, after = (size / float(np.quantile(each, 0.1)) for each in zip(*times, strict=True))
+            print(f"{name}: {before:.1f} tokens/s, trimmed {after:.1f} ({after / before:.2f})")
+
+
 def _logits(model: Path, ids: list[int]) -> np.ndarray:
-    handle = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
-    context = llama_cpp.llama_init_from_model(handle, llama_cpp.llama_context_default_params())
+    with _context(model, threads=2) as context:
+        _evaluate(context, ids)
+        size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(llama_cpp.llama_get_model(context)))
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), shape=(size,)).copy()
+
+
+def _evaluate(context: Any, ids: list[int]) -> float:
+    """The seconds that a batch after what came before it takes."""
     tokens = (llama_cpp.llama_token * len(ids))(*ids)
+    started = time.perf_counter()
     assert llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(ids))) == 0
-    size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(handle))
-    logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), shape=(size,)).copy()
-    llama_cpp.llama_free(context)
-    llama_cpp.llama_model_free(handle)
-    return logits
+    llama_cpp.llama_synchronize(context)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _context(model: Path, threads: int) -> Iterator[Any]:
+    handle = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
+    parameters = llama_cpp.llama_context_default_params()
+    parameters.n_ctx, parameters.n_threads, parameters.n_threads_batch = 2048, threads, threads
+    context = llama_cpp.llama_init_from_model(handle, parameters)
+    try:
+        yield context
+    finally:
+        llama_cpp.llama_free(context)
+        llama_cpp.llama_model_free(handle)
 
 
 if __name__ == "__main__":

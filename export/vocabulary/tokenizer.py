@@ -21,8 +21,8 @@ TRIMMED_FROM = "sned.vocabulary.base_size"
 
 _BYTE_LEVEL = "gpt2"
 _SECOND_DESCRIPTION = "tokenizer.huggingface.json"
-# Bytes that no UTF-8 text has; some vocabularies leave them out.
-_NOT_IN_TEXT = frozenset({0xC0, 0xC1, *range(0xF5, 0x100)})
+# The share of tokens that a conversion may have added in characters of their own without saying that they are special.
+_ADDED_AS_PLAIN = 0.01
 # llama.cpp takes this id where a file of this kind names no token for these.
 _DEFAULTS = ("tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id")
 _DEFAULT_ID = 11
@@ -98,13 +98,26 @@ def read_byte_level_bpe(file: GGUFFile) -> ByteLevelBPE:
             f"{file.path} lists {len(tokens)} tokens, {len(different)} of them different, and {len(types)} token "
             "types; fetch the model again."
         )
-    if missing := [byte for byte in range(256) if byte not in _NOT_IN_TEXT and _BYTES[byte] not in different]:
-        raise CheckpointError(
-            f"{_name(file)} has no token for {len(missing)} of the bytes of text, 0x{missing[0]:02x} the first: its "
-            f"tokenizer is not byte-level BPE, and a trimmed one could not write everything; leave trimming out."
-        )
+    _check_characters(file, tokens, types)
     digest = hashlib.sha256(b"".join(file.raw_entry(key) for key in (TOKENS, TYPES, MERGES))).hexdigest()
     return ByteLevelBPE(tuple(tokens), tuple(types), tuple(map(_pair, merges)), dict(special_ids(file)), digest)
+
+
+def _check_characters(file: GGUFFile, tokens: list[str], types: list[int]) -> None:
+    """That plain tokens are written in bytes, each of which is a token too: what is removed is spelled with these."""
+    plain = [token for token, kind in zip(tokens, types, strict=True) if kind == TokenType.NORMAL]
+    others = [token for token in plain if not _BYTE_OF.keys() >= set(token)]
+    if len(others) > _ADDED_AS_PLAIN * len(plain):
+        raise CheckpointError(
+            f"{_name(file)} says its tokenizer is {_BYTE_LEVEL!r}, but {len(others)} tokens such as {others[0]!r} are "
+            "not written in bytes: it is not byte-level BPE. Leave trimming out, or take another base."
+        )
+    without = set(_BYTES) - set(tokens)
+    if lost := without & set("".join(plain)):
+        raise CheckpointError(
+            f"{_name(file)} has no token for the byte 0x{_BYTE_OF[min(lost)]:02x} alone, so what is removed might not "
+            "be written any more. Leave trimming out, or take another base."
+        )
 
 
 def special_ids(file: GGUFFile) -> Iterator[tuple[str, int]]:

@@ -198,9 +198,12 @@ def test_files_that_cannot_be_trimmed_are_refused(tmp_path: Path) -> None:
     trim(source, keep_def(source), tmp_path / "trimmed.gguf")
     with pytest.raises(CheckpointError, match="trimmed vocabulary already"):
         keep_def(tmp_path / "trimmed.gguf")
-    without_bytes = Tokenizer(tuple(token for token in BASE.tokens if token != BYTES[0xE5]), BASE.merges)
-    with pytest.raises(CheckpointError, match=r"0xe5.*not byte-level"):
-        keep_def(write_file(tmp_path / "a.gguf", without_bytes))
+    without_byte = tokenizer_of([(BYTES[0xE5], "a")], without=[BYTES[0xE5]])
+    with pytest.raises(CheckpointError, match=r"no token for the byte 0xe5"):
+        keep_def(write_file(tmp_path / "a.gguf", without_byte))
+    of_characters = Tokenizer((*BASE.tokens, *"のはがをにへと"), BASE.merges)
+    with pytest.raises(CheckpointError, match=r"7 tokens such as 'の'.*not byte-level"):
+        keep_def(write_file(tmp_path / "e.gguf", of_characters))
     doubled = Tokenizer((*BASE.tokens, "def"), BASE.merges)
     with pytest.raises(CheckpointError, match=rf"{len(doubled.tokens)} tokens, {len(BASE.tokens)} of them different"):
         keep_def(write_file(tmp_path / "b.gguf", doubled))
@@ -209,6 +212,16 @@ def test_files_that_cannot_be_trimmed_are_refused(tmp_path: Path) -> None:
         keep_def(write_file(tmp_path / "c.gguf", BASE, more=second))
     with pytest.raises(CheckpointError, match="other things than text"):
         keep_def(write_file(tmp_path / "d.gguf", BASE, more={"tokenizer.ggml.merges": ([1], GGUFValueType.ARRAY)}))
+
+
+def test_a_byte_that_the_base_cannot_write_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    """StarCoder has no token for 0xf1, which no assigned character has."""
+    lacking = tokenizer_of(BASE.merges, without=[BYTES[0xF1]])
+    source = write_file(tmp_path / "base.gguf", lacking)
+    kept = trim_vocabulary(source, counted("def", tokenizer=lacking), NO_MORE)
+    trim(source, kept, tmp_path / "trimmed.gguf")
+    with opened(tmp_path / "trimmed.gguf") as vocabulary:
+        assert list(map(vocabulary.name, vocabulary.tokenize("defdé"))) == ["def", "d", BYTES[0xC3], BYTES[0xA9]]
 
 
 def write_tiny(path: Path, tokens: list[str], merges: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
