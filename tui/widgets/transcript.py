@@ -1,6 +1,7 @@
 """The conversation: however long it is, only what is near the view is on the screen."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 
 from textual.containers import VerticalScroll
 from textual.widget import Widget
@@ -150,8 +151,8 @@ class Transcript(VerticalScroll, can_focus=False):
         """Where something is in the conversation, whatever part of that is in view."""
         if seen is None:
             return 0
-        around = [seen, *seen.ancestors]
-        return sum(each.virtual_region.y for each in around[: around.index(self)] if isinstance(each, Widget))
+        inside = takewhile(lambda each: each is not self, seen.ancestors_with_self)  # it may be removed by now
+        return sum(each.virtual_region.y for each in inside if isinstance(each, Widget))
 
     async def _earlier(self) -> None:
         begin = max(0, self._begin - _STEP)
