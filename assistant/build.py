@@ -14,14 +14,20 @@ from assistant.corpus import Document, calibration_documents, corpus_advice, cor
 from assistant.digest import sha256_of
 from assistant.errors import BuildError
 from assistant.languages import Language
-from assistant.manifest import BaseReference, SubModelManifest, submodel_identity
+from assistant.manifest import BaseReference, SubModelManifest, VocabularyRecord, submodel_identity
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.store import BaseEntry, Store, SubModelEntry
+from assistant.token_counts import count_tokens
 from export.sparse.dense_view import is_sparse
+from export.sparsity import measured_sparsity
+from export.vocabulary import KeptVocabulary, trim, trim_vocabulary
 from prune.gguf_file import GGUFFile
 
 # What Python, torch and transformers take before a weight is read.
 _PROGRAM_BYTES = 700 * 1024**2
+
+# Fewer, and tokens that the language uses now and then are missing: by 5 million held-out Python took 0.3% more tokens.
+_COUNTED_TOKENS = 5_000_000
 
 # Says what is being done, and how far it is, from 0 to 1.
 Progress = Callable[[str, float], None]
@@ -47,6 +53,14 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class _Trimming:
+    """What is kept of the base's vocabulary, and what the manifest says of it."""
+
+    kept: KeptVocabulary
+    record: VocabularyRecord
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """A sub-model, and whether it had to be made (`new`) or was there."""
 
@@ -68,20 +82,34 @@ def build(
         StoreError: the store cannot be written.
     """
     _require_torch()
+    from prune.driver import prunable_tensors
+
     with GGUFFile(request.base.path) as base:
         _refuse_sparse(base, request.base.name)
         _require_memory(base, request)
         progress("Reading calibration text", 0.0)
         calibration = _calibration_set(request)
+        trimming = _trimming(request, progress) if request.recipe.vocabulary == "trimmed" else None
         identity = submodel_identity(
-            request.base.manifest.sha256, request.language, request.recipe, calibration.record.digest
+            request.base.manifest.sha256,
+            request.language,
+            request.recipe,
+            calibration.record.digest,
+            trimming.kept.digest if trimming is not None else None,
         )
         name = f"{request.base.manifest.name}-{request.language.value}-{identity[:10]}"
         with store.installing("submodels", name, waiting=waiting) as installation:
             if isinstance(installation.existing, SubModelEntry):
                 return Built(installation.existing, new=False)
             path = installation.directory / "model.gguf"
-            sparsity = _write_model(base, path, calibration, request, progress)
+            written = path if trimming is None else path.with_name("whole.gguf")
+            _write_model(base, written, calibration, request, progress)
+            if trimming is not None:
+                progress("Trimming the vocabulary", 0.0)
+                trim(written, trimming.kept, path)
+                written.unlink()
+            progress("Measuring the written file", 0.0)
+            sparsity = measured_sparsity(path, prunable_tensors(base))
             manifest = SubModelManifest(
                 identity=identity,
                 name=name,
@@ -94,6 +122,7 @@ def build(
                 size=path.stat().st_size,
                 licence=request.base.manifest.licence,
                 sparsity=sparsity,
+                vocabulary=trimming.record if trimming is not None else None,
             )
             entry = installation.commit(manifest)
             assert isinstance(entry, SubModelEntry)
@@ -134,29 +163,49 @@ def _require_memory(base: GGUFFile, request: BuildRequest) -> None:
 def _calibration_set(request: BuildRequest) -> CalibrationSet:
     from assistant.engine.tokenizer import open_tokenizer
 
+    project, corpus, advice = _code(request)
+    with open_tokenizer(request.base.path) as tokenizer:
+        return collect(CalibrationText(request.language, project, corpus, advice), request.recipe, tokenizer)
+
+
+def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document], str]:
+    """The project's code and the corpus that tops it up, and what to do where that is too little."""
     recipe, language = request.recipe, request.language
     project: Iterable[Document] = ()
     if request.project is not None:
         project = project_documents(request.project, language, recipe.seed)
     if request.calibration:
-        corpus: Iterable[Document] = chain.from_iterable(
-            calibration_documents(source, language, recipe.seed) for source in request.calibration
-        )
-        advice = "name more code with further --calibration options"
-    else:
-        corpus = corpus_documents(language, recipe.seed, request.project)
-        advice = f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration"
+        named = (calibration_documents(source, language, recipe.seed) for source in request.calibration)
+        return project, chain.from_iterable(named), "name more code with further --calibration options"
+    advice = f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration"
+    return project, corpus_documents(language, recipe.seed, request.project), advice
+
+
+def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:
+    """What to keep of the vocabulary: what the project's code and the corpus use."""
+    from assistant.engine.tokenizer import open_tokenizer
+
+    progress("Counting tokens", 0.0)
+    project, corpus, _ = _code(request)
     with open_tokenizer(request.base.path) as tokenizer:
-        return collect(CalibrationText(language, project, corpus, advice), recipe, tokenizer)
+        counts = count_tokens(chain(project, corpus), tokenizer, _COUNTED_TOKENS)
+    kept = trim_vocabulary(request.base.path, counts)
+    record = VocabularyRecord(
+        tokens=len(kept.ids),
+        base_tokens=kept.base_size,
+        digest=kept.digest,
+        counted=int(counts.sum()),
+        coverage=kept.coverage,
+    )
+    return _Trimming(kept, record)
 
 
 def _write_model(
     base: GGUFFile, path: Path, calibration: CalibrationSet, request: BuildRequest, progress: Progress
-) -> dict[str, float]:
-    """Writes the sub-model's file; the sparsity of each pruned tensor, measured in it, comes back."""
+) -> None:
+    """Writes the sub-model's file, with the base's whole vocabulary."""
     from export.gguf_writer import GGUFRewriter
     from export.quantise import quantise_q8_0
-    from export.sparsity import measured_sparsity
     from prune.driver import prunable_tensors, prune_blocks
 
     recipe = request.recipe
@@ -175,5 +224,3 @@ def _write_model(
         for matrix in pruned:
             writer.write(matrix.name, quantise_q8_0(matrix.values))
         writer.finish()
-    progress("Measuring the written file", 0.0)
-    return measured_sparsity(path, names)

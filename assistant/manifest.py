@@ -52,6 +52,19 @@ class CalibrationRecord(_Record):
     sources: dict[str, int]
 
 
+class VocabularyRecord(_Record):
+    """A trimmed vocabulary: its tokens, how many the base has, and the digest of which were kept.
+
+    `counted` is the number of tokens of code it was chosen by, and `coverage` the share of those that it has.
+    """
+
+    tokens: int
+    base_tokens: int
+    digest: str
+    counted: int
+    coverage: float
+
+
 class SubModelManifest(_Record):
     """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor.
 
@@ -70,19 +83,26 @@ class SubModelManifest(_Record):
     size: int = Field(ge=0, description="bytes of the model file")
     licence: str
     sparsity: dict[str, float]
+    vocabulary: VocabularyRecord | None = None
     quality: dict[str, float] = Field(default_factory=dict)
 
 
 Manifest = Annotated[BaseManifest | SubModelManifest, Field(discriminator="kind")]
 
 
-def submodel_identity(base_sha256: str, language: Language, recipe: Recipe, calibration_digest: str) -> str:
-    """SHA-256, in hexadecimal, of everything that decides a sub-model's bytes (DESIGN, decision 1)."""
+def submodel_identity(
+    base_sha256: str, language: Language, recipe: Recipe, calibration_digest: str, vocabulary_digest: str | None = None
+) -> str:
+    """SHA-256, in hexadecimal, of everything that decides a sub-model's bytes (DESIGN, decision 1).
+
+    `vocabulary_digest` is that of the tokens kept; None where all are.
+    """
     parts = {
         "base": base_sha256,
         "language": language.value,
         "recipe": recipe.as_dict(),
         "recipe_version": RECIPE_VERSION,
         "calibration": calibration_digest,
+        "vocabulary": vocabulary_digest,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -24,6 +24,7 @@ class Recipe:
             language gives the rest, so that one small project does not decide alone.
         seed: chooses which calibration text is taken.
         quantisation: type of the pruned matrices in the written file.
+        vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
     """
 
     method: Literal["wanda"] = "wanda"
@@ -34,6 +35,7 @@ class Recipe:
     project_share: float = 0.5
     seed: int = 0
     quantisation: Literal["Q8_0"] = "Q8_0"
+    vocabulary: Literal["whole", "trimmed"] = "whole"
 
     def __post_init__(self) -> None:
         if not 0.0 < self.sparsity < 1.0:

@@ -1,5 +1,6 @@
 """`sned build`: makes the sub-model of a project's language."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,13 @@ from assistant.cli.output import print_json
 from assistant.recipe import Recipe
 
 _DEFAULT = Recipe()
+
+
+class Vocabulary(StrEnum):
+    """The values of a recipe's `vocabulary`."""
+
+    WHOLE = "whole"
+    TRIMMED = "trimmed"
 
 
 def build(
@@ -25,6 +33,9 @@ def build(
         float, typer.Option(help="Most of the calibration tokens that may come from the project, 0 to 1.")
     ] = _DEFAULT.project_share,
     seed: Annotated[int, typer.Option(help="Chooses which calibration text is taken.")] = _DEFAULT.seed,
+    vocabulary: Annotated[
+        Vocabulary, typer.Option(help="whole, or trimmed to the tokens that the language's code uses: smaller, faster.")
+    ] = Vocabulary(_DEFAULT.vocabulary),
     calibration: Annotated[
         list[Path] | None,
         typer.Option(help="A folder or archive of code to calibrate on, instead of what is found on this machine."),
@@ -42,7 +53,12 @@ def build(
     from assistant.store import Store
 
     recipe = Recipe(
-        sparsity=sparsity, tokens=tokens, sequence_length=sequence_length, project_share=project_share, seed=seed
+        sparsity=sparsity,
+        tokens=tokens,
+        sequence_length=sequence_length,
+        project_share=project_share,
+        seed=seed,
+        vocabulary=vocabulary.value,
     )
     settings = load_settings()
     store = Store(settings.home)

@@ -138,6 +138,25 @@ def test_the_same_inputs_give_the_same_bytes_and_are_not_built_twice(machine: Ma
     assert second == first
 
 
+def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> None:
+    whole, trimmed = machine.build(), machine.build("--vocabulary", "trimmed")
+    assert trimmed.identity != whole.identity
+    assert whole.vocabulary is None
+    assert trimmed.vocabulary is not None
+    assert trimmed.sparsity == whole.sparsity
+    entry = Store(machine.home).submodel(trimmed.name)
+    assert entry is not None
+    assert [path.name for path in sorted(entry.directory.iterdir())] == ["manifest.json", "model.gguf"]
+    reader = gguf.GGUFReader(entry.path)
+    assert reader.fields["sned.vocabulary.digest"].contents() == trimmed.vocabulary.digest
+    assert len(reader.fields["tokenizer.ggml.tokens"].contents()) == trimmed.vocabulary.tokens
+    assert trimmed.vocabulary.tokens <= trimmed.vocabulary.base_tokens
+    assert trimmed.vocabulary.counted > 4 * 40 * 30  # all of the project is counted, and the corpus
+    assert machine.build("--vocabulary", "trimmed") == trimmed
+    completed = machine.sned("complete", "module_0.py:2:12", "--model", trimmed.name, "--json")
+    assert completed.returncode == 0, completed.stderr
+
+
 def test_every_choice_gives_a_sub_model_of_its_own(machine: Machine) -> None:
     plain = machine.build()
     sparser = machine.build("--sparsity", "0.75")
