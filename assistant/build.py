@@ -18,7 +18,7 @@ from assistant.manifest import BaseReference, SubModelManifest, VocabularyRecord
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.store import BaseEntry, Store, SubModelEntry
 from assistant.token_counts import count_tokens
-from export.sparse.dense_view import is_sparse
+from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
 from export.vocabulary import KeptVocabulary, trim, trim_vocabulary
 from prune.gguf_file import GGUFFile

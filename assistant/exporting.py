@@ -1,11 +1,11 @@
-"""Model files in other forms, for other programs and places."""
+"""Model files for other programs."""
 
 import shutil
 from pathlib import Path
 
 from assistant.durable import sync_file
 from assistant.errors import UsageError
-from export.sparse.convert import SparseOptions, dense_to_sparse, sparse_to_dense
+from export.sparse.convert import sparse_to_dense
 
 
 def write_dense(source: Path, out: Path, *, sparse: bool) -> None:
@@ -29,13 +29,3 @@ def write_dense(source: Path, out: Path, *, sparse: bool) -> None:
         raise UsageError(f"{out} cannot be written: {error.strerror}; choose a place with room for it.") from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def write_sparse(source: Path, out: Path, options: SparseOptions) -> None:
-    """Writes a pruned model as a sparse GGUF.
-
-    Raises:
-        UsageError: `out` is there already or cannot be written, or the options cannot be met.
-        CheckpointError: the model is damaged, sparse already, or has nothing that would take less space.
-    """
-    dense_to_sparse(source, out, options)

@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
+from export.gguf_stream import header_bytes, string_bytes
 from prune.errors import CheckpointError
-from prune.gguf_file import MAGIC, GGUFFile, TensorInfo
-
-_VERSION = 3
+from prune.gguf_file import GGUFFile, TensorInfo
 
 # Bytes are a value of any other type as a file stores it: the code of its type, then the value.
 MetadataValue = str | int | float | bytes
@@ -58,8 +57,7 @@ class GGUFRewriter:
         self._missing = set(replaced)
         self._tensors = _layout(base, replaced, rows or {})
         entries = _metadata_entries(base, metadata)
-        preamble = MAGIC + struct.pack("<IQQ", _VERSION, len(self._tensors), len(entries))
-        head = b"".join([preamble, *entries, *map(_info_bytes, self._tensors.values())])
+        head = header_bytes(entries, list(self._tensors.values()))
         self._data_start = _aligned(len(head), base.alignment)
         self._file: BinaryIO = path.open("xb")
         self._file.write(head)
@@ -143,15 +141,6 @@ def _layout(
     return tensors
 
 
-def _info_bytes(info: TensorInfo) -> bytes:
-    dimensions = info.shape[::-1]
-    return (
-        _string_bytes(info.name)
-        + struct.pack(f"<I{len(dimensions)}Q", len(dimensions), *dimensions)
-        + struct.pack("<IQ", info.type.value, info.offset)
-    )
-
-
 def _metadata_entries(base: GGUFFile, changes: Mapping[str, MetadataValue]) -> list[bytes]:
     kept = [
         _entry_bytes(key, changes[key], entry.type) if key in changes else base.raw_entry(key)
@@ -164,16 +153,11 @@ def _entry_bytes(key: str, value: MetadataValue, value_type: GGUFValueType | Non
     if isinstance(value, bytes):
         natural, raw = GGUFValueType(struct.unpack_from("<I", value)[0]), value[4:]
     elif isinstance(value, str):
-        natural, raw = GGUFValueType.STRING, _string_bytes(value)
+        natural, raw = GGUFValueType.STRING, string_bytes(value)
     elif isinstance(value, int):
         natural, raw = GGUFValueType.UINT32, struct.pack("<I", value)
     else:
         natural, raw = GGUFValueType.FLOAT32, struct.pack("<f", value)
     if value_type not in (None, natural):
         raise CheckpointError(f"The metadata key {key!r} holds a {value_type.name}, not a {natural.name}.")
-    return _string_bytes(key) + struct.pack("<I", natural.value) + raw
-
-
-def _string_bytes(text: str) -> bytes:
-    raw = text.encode("utf-8")
-    return struct.pack("<Q", len(raw)) + raw
+    return string_bytes(key) + struct.pack("<I", natural.value) + raw

@@ -40,10 +40,10 @@ def export(
 ) -> None:
     """Write a model as a plain GGUF for other programs, or as a sparse one, with the same weights."""
     from assistant.engine.memory import read_shape
-    from assistant.exporting import write_dense, write_sparse
+    from assistant.exporting import write_dense
     from assistant.selection import select_model
     from assistant.settings import load_settings
-    from export.sparse.convert import SparseOptions
+    from export.sparse.convert import SparseOptions, dense_to_sparse
     from export.sparse.layout import ValueType
 
     if to is Form.DENSE and (values is not None or block is not None):
@@ -53,7 +53,7 @@ def export(
     if to is Form.DENSE:
         write_dense(source, out, sparse=shape.sparse)
     else:
-        write_sparse(source, out, SparseOptions(values=ValueType(values.value) if values else None, block=block))
+        dense_to_sparse(source, out, SparseOptions(values=ValueType(values.value) if values else None, block=block))
     size = out.stat().st_size
     if as_json:
         print_json({"path": str(out), "form": to.value, "bytes": size, "source": str(source), "source_bytes": before})

@@ -9,7 +9,8 @@ import psutil
 from gguf.constants import GGUFValueType
 
 from assistant.errors import CheckpointError, EngineError
-from export.sparse.dense_view import DenseView, is_sparse
+from export.sparse.dense_view import DenseView
+from export.sparse.records import is_sparse
 from prune.gguf_file import GGUFFile
 
 _KV_BYTES_PER_VALUE = 2  # the cache holds half-precision numbers

@@ -9,12 +9,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGUFValueType
 from export.gguf_stream import entry_bytes, header_bytes
 from export.sparse.reader import SparseFile
 from export.sparse.records import PREFIX, other_entries
-from prune.gguf_file import ALIGNMENT_KEY, GGUFFile, TensorInfo
-
-
-def is_sparse(file: GGUFFile) -> bool:
-    """Whether an open GGUF is a sparse one, of whatever version."""
-    return any(key.startswith(PREFIX) for key in file.entries)
+from prune.gguf_file import ALIGNMENT_KEY, TensorInfo
 
 
 class DenseView:

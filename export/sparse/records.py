@@ -89,13 +89,18 @@ class FileDigest:
         return self._digest.hexdigest()
 
 
+def is_sparse(file: GGUFFile) -> bool:
+    """Whether an open GGUF is a sparse one, of whatever version."""
+    return any(key.startswith(PREFIX) for key in file.entries)
+
+
 def refuse_sparse(file: GGUFFile) -> None:
     """Refuses a file that is a sparse GGUF.
 
     Raises:
         SparseFileError: it is one.
     """
-    if any(key.startswith(PREFIX) for key in file.entries):
+    if is_sparse(file):
         raise SparseFileError(f"{file.path} is a sparse GGUF already; turn it into a plain one first.")
 
 
