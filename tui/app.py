@@ -86,6 +86,7 @@ class ChatApp(App[None]):
         self.transcript = Transcript()
         self.prompt = Prompt()
         self.prompt.completer = self.completing.key
+        self.prompt.read = self.transcript
         self.status = StatusLine()
         self.heading = Static(id="title")
         self.changes: list[Change] = []

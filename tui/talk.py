@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assistant.chat.types import ASKED_ABOUT, Attachment, ChatOptions, Conversation, Message, Role
 from tui.history.errors import HistoryError
 from tui.history.types import Details, Session, SessionSettings, State, StoredMessage
+from tui.mentions.parsing import as_read
 
 if TYPE_CHECKING:
     from tui.history.store import History
@@ -172,7 +173,9 @@ class Talk:
             for place, message in enumerate(kept)
             for each in message.attachments
         )
-        messages = tuple(Message(each.role, each.text) for each in kept)
+        messages = tuple(
+            Message(each.role, as_read(each.text, {attached.name for attached in each.attachments})) for each in kept
+        )
         return Conversation(self.settings.system or system, messages, attachments)
 
     def options(self) -> ChatOptions:

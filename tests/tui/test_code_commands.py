@@ -45,11 +45,14 @@ async def test_blocks_and_answers_are_copied(backend: FakeBackend, project: Path
 
 
 async def test_a_block_is_applied_after_its_review_and_taken_back(backend: FakeBackend, project: Path) -> None:
-    backend.engine.answers.append(ANSWER)
-    path, before = project / "basket.py", (project / "basket.py").read_text()
+    (project / "src").mkdir()
+    path = (project / "basket.py").rename(project / "src" / "basket.py")
+    before = path.read_text()
+    backend.engine.answers.append(ANSWER.replace("`basket.py`", "`src/basket.py`"))
     async with running(backend, project) as screen:
         await screen.say("how?")
         await do(screen, "/apply 1")
+        assert "--- a/src/basket.py" in screen.text()
         assert isinstance(screen.app.screen, Review)
         assert "-    return len(pears)" in screen.text()
         assert "+    return sum(1 for pear in pears)" in screen.text()

@@ -286,6 +286,7 @@ async def test_names_are_completed_and_attached(backend: FakeBackend, project: P
         await screen.until(lambda: len(screen.messages) == 2 and not screen.app.answering.busy)
         assert [each.name for each in screen.app.talk.branch[0].attachments] == ["basket.py", "[bold]odd\x1b name.txt"]
         assert "def count(pears)" in backend.engine.prompts[-1]
+        assert "see `basket.py` and" in backend.engine.prompts[-1]
         assert "You  with basket.py, [bold]odd␛ name.txt" in screen.text()
 
 

@@ -48,6 +48,23 @@ async def test_messages_are_walked_through_and_the_prompt_is_found_again(backend
 
 
 @pytest.mark.asyncio
+async def test_page_keys_scroll_the_conversation_while_something_is_written(
+    backend: FakeBackend, project: Path
+) -> None:
+    backend.engine.answers.append("\n\n".join(f"Paragraph {number}." for number in range(60)))
+    async with running(backend, project) as screen:
+        await screen.say("question")
+        await screen.type("half a message")
+        await screen.until(lambda: "Paragraph 59." in screen.text())
+        await screen.press("pageup", "pageup")
+        await screen.until(lambda: "Paragraph 59." not in screen.text())
+        assert screen.app.focused is screen.app.prompt
+        await screen.press("pagedown", "pagedown")
+        await screen.until(lambda: "Paragraph 59." in screen.text())
+        assert screen.app.prompt.text == "half a message"
+
+
+@pytest.mark.asyncio
 async def test_a_message_of_the_users_is_answered_once_more(backend: FakeBackend, project: Path) -> None:
     backend.engine.answers += ["first", "second"]
     async with running(backend, project) as screen:

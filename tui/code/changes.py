@@ -76,8 +76,10 @@ def read_file(path: Path) -> ReadFile:
     return ReadFile(data, text.replace("\r\n", "\n"))
 
 
-def change_of(path: Path, before: ReadFile, text: str) -> Change:
+def change_of(path: Path, before: ReadFile, text: str, root: Path | None = None) -> Change:
     """The change that makes a file's text `text`; line ends and byte order mark stay what they are.
+
+    The diff calls the file by its path in `root`, if it is there.
 
     Raises:
         AnswerError: the file is that already.
@@ -90,11 +92,12 @@ def change_of(path: Path, before: ReadFile, text: str) -> Change:
     after = (b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b"") + text.encode("utf-8", errors="replace")
     if after == before.data:
         raise AnswerError(f"{path} is just so already; nothing is to be changed.")
+    name = path.relative_to(root).as_posix() if root is not None and path.is_relative_to(root) else path.name
     lines = difflib.unified_diff(
         before.text.splitlines(),
         text.replace("\r\n", "\n").splitlines(),
-        "/dev/null" if before.data is None else f"a/{path.name}",
-        f"b/{path.name}",
+        "/dev/null" if before.data is None else f"a/{name}",
+        f"b/{name}",
         lineterm="",
     )
     return Change(path, before.data, after, "\n".join(lines))

@@ -32,7 +32,7 @@ async def apply(app: "ChatApp", arguments: str) -> None:
     block, rest = _block(app, arguments)
     path = _target(app, block, rest)
     before = read_file(path)
-    app.dialogs.review(change_of(path, before, merged(before.text, block.code, path)))
+    app.dialogs.review(change_of(path, before, merged(before.text, block.code, path), app.project.resolve()))
 
 
 async def save(app: "ChatApp", arguments: str) -> None:
@@ -41,7 +41,7 @@ async def save(app: "ChatApp", arguments: str) -> None:
 
     block, rest = _block(app, arguments)
     path = _target(app, block, rest)
-    app.dialogs.review(change_of(path, read_file(path), block.code + "\n"))
+    app.dialogs.review(change_of(path, read_file(path), block.code + "\n", app.project.resolve()))
 
 
 async def undo(app: "ChatApp", arguments: str) -> None:

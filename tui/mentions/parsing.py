@@ -1,6 +1,7 @@
 """Mentions in a text: `@src/main.py`, `@src/main.py#Basket.count`, `@src/`, `@"a name with spaces"`, `@diff`."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 # After a letter it is an address, and a decorator's line is code.
@@ -30,6 +31,23 @@ def mentions(text: str) -> list[Mention]:
         if path:
             found[Mention(path, symbol)] = None
     return list(found)
+
+
+def as_read(text: str, names: Collection[str]) -> str:
+    """A text as the model is to read it: what it names of `names`, those of its attachments, stands as in prose.
+
+    Small models say an `@` again where a path belongs, in code as well.
+    """
+
+    def said(match: re.Match[str]) -> str:
+        name = match[1] or match[2].rstrip(".'")
+        if name not in names:
+            return match[0]
+        path, _, symbol = name.partition("#")
+        rest = "" if match[1] else match[2][len(name) :]
+        return (f"`{symbol}` in `{path}`" if symbol else f"`{path}`") + rest
+
+    return _MENTION.sub(said, text)
 
 
 def typed(before_cursor: str) -> tuple[int, str] | None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import TextArea
 
 from assistant.chat.visible import visible
@@ -19,6 +20,8 @@ class Prompt(TextArea):
         Binding("enter", "send", "Send", id="prompt.send"),
         Binding("ctrl+j,shift+enter,alt+enter", "new_line", "New line", id="prompt.new_line"),
         Binding("tab", "complete", "Complete", show=False, id="prompt.complete"),
+        Binding("pageup", "read(-1)", "Scroll up", show=False, id="prompt.scroll_up"),
+        Binding("pagedown", "read(1)", "Scroll down", show=False, id="prompt.scroll_down"),
     ]
     DEFAULT_CSS = """
     Prompt {
@@ -50,6 +53,8 @@ class Prompt(TextArea):
             placeholder="Ask about the project · @ attaches · / commands",
             highlight_cursor_line=False,
         )
+        # What page keys scroll: a message is seldom longer than the prompt is high, a conversation always.
+        self.read: Widget | None = None
         # Takes up, down, tab and enter for a list of completions, if one is shown; whether it has.
         self.completer: Callable[[str], bool] = lambda key: False
         self.struck_at = 0.0  # when the last key was, by the monotonic clock
@@ -79,6 +84,11 @@ class Prompt(TextArea):
         """Takes the completion that is chosen; else goes on to the messages."""
         if not self.completer("tab"):
             self.screen.focus_next()
+
+    def action_read(self, direction: int) -> None:
+        """Scrolls the conversation by a screen, up (-1) or down (1)."""
+        if self.read is not None:
+            self.read.scroll_relative(y=direction * max(1, self.read.size.height - 2), animate=False)
 
     async def on_key(self, event: events.Key) -> None:
         """Does at once what keys are bound to: an action of the app comes after keys that are typed later."""

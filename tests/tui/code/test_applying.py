@@ -40,6 +40,7 @@ LIMIT = 3
         ("**src/a.py**\n```python\nx = 1\n```", "src/a.py"),
         ("src/a.py:\n\n```\nx = 1\n```", "src/a.py"),
         ("```python\n# src/a.py\nx = 1\n```", "src/a.py"),
+        ("```python\n@src/a.py\nx = 1\n```", "src/a.py"),
         ("```cpp\n// file: src/a.cpp\nx = 1\n```", "src/a.cpp"),
         ('```python title="src/a.py"\nx = 1\n```', "src/a.py"),
         ("```python:src/a.py\nx = 1\n```", "src/a.py"),
@@ -50,6 +51,11 @@ LIMIT = 3
 def test_a_block_says_which_file_it_is_about(answer: str, path: str | None) -> None:
     (block,) = blocks(answer)
     assert (block.number, block.path, block.code) == (1, path, "x = 1")
+
+
+def test_a_decorator_is_no_files_name() -> None:
+    (block,) = blocks("```python\n@pytest.fixture\ndef a(): ...\n```")
+    assert (block.path, block.code) == (None, "@pytest.fixture\ndef a(): ...")
 
 
 def test_blocks_are_numbered_wherever_they_stand() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assistant.errors import UsageError
 from tui.mentions.fuzzy import best
 from tui.mentions.index import Index
-from tui.mentions.parsing import Mention, mentions, typed
+from tui.mentions.parsing import Mention, as_read, mentions, typed
 from tui.mentions.resolving import resolve
 
 BASKET = """class Basket:
@@ -54,6 +54,14 @@ def root(tmp_path: Path) -> Path:
 )
 def test_mentions_in_a_text(text: str, found: list[Mention]) -> None:
     assert mentions(text) == found
+
+
+def test_what_is_attached_is_named_as_in_prose_for_the_model() -> None:
+    names = {"src/main.py", "src/main.py#Basket.count", "my notes.txt"}
+    text = 'See @src/main.py. And @src/main.py#Basket.count, @"my notes.txt"; not @other.py or a@src/main.py.'
+    assert as_read(text, names) == (
+        "See `src/main.py`. And `Basket.count` in `src/main.py`, `my notes.txt`; not @other.py or a@src/main.py."
+    )
 
 
 @given(
