@@ -52,7 +52,13 @@ class SessionList(ModalScreen[Choice | None]):
         align: center middle;
         & > Vertical { width: 96%; max-width: 110; height: 90%; border: round $accent; background: $surface; }
         Input { padding: 0 1; margin-bottom: 1; background: $surface; }
-        OptionList { height: 1fr; border: none; background: $surface; }
+        OptionList {
+            height: 1fr;
+            border: none;
+            background: $surface;
+            text-wrap: nowrap;  /* what comes first tells sessions apart; the end of a title does not */
+            text-overflow: ellipsis;
+        }
     }
     """
 
@@ -161,11 +167,11 @@ class SessionList(ModalScreen[Choice | None]):
     def _line(self, found: Found) -> Content:
         session = found.session
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(session.changed))
-        project = f"  {Path(session.project).name}" if self._everywhere else ""
-        excerpt = f"  {visible_line(found.excerpt)}" if found.excerpt else ""
+        project = f"  {visible_line(Path(session.project).name)}" if self._everywhere else ""
+        excerpt = f"\n    {visible_line(found.excerpt)}" if found.excerpt else ""
         return Content.assemble(
             ("★ " if session.pinned else "  ", "$text-warning"),
+            (f"{when} {session.messages:>4} messages{project}  ", "dim"),
             visible_line(session.title),
-            (f"  {when}  {session.messages} messages{visible_line(project)}", "dim"),
             (excerpt, "$text-accent"),
         )
