@@ -21,6 +21,7 @@ from tui.history.types import Found
 if TYPE_CHECKING:
     from textual.widget import Widget
 
+_PROJECT_WIDTH = 16
 Action = Literal["open", "rename", "delete", "export"]
 
 
@@ -167,7 +168,9 @@ class SessionList(ModalScreen[Choice | None]):
     def _line(self, found: Found) -> Content:
         session = found.session
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(session.changed))
-        project = f"  {visible_line(Path(session.project).name)}" if self._everywhere else ""
+        name = visible_line(Path(session.project).name)
+        name = name if len(name) <= _PROJECT_WIDTH else f"{name[: _PROJECT_WIDTH - 1]}…"
+        project = f"  {name:{_PROJECT_WIDTH}}" if self._everywhere else ""
         excerpt = f"\n    {visible_line(found.excerpt)}" if found.excerpt else ""
         return Content.assemble(
             ("★ " if session.pinned else "  ", "$text-warning"),
