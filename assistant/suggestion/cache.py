@@ -1,12 +1,15 @@
 """Suggestions that are known already: typing through one, deleting back and accepting a part need no model.
 
 A suggestion is found again by the text just before and after the place it was made for. What has been typed since then
-has to be the suggestion's own beginning; what is left of it is the answer.
+has to be the suggestion's own beginning; what is left of it is the answer. An editor may have closed brackets meanwhile
+that the suggestion closes as well.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
+
+from assistant.suggestion.closing import CLOSERS, closers_of, until_closed
 
 # What is compared before and after the cursor. Where both agree, a change farther away is not worth asking again.
 _BEFORE, _AFTER = 1024, 512
@@ -14,6 +17,8 @@ _BEFORE, _AFTER = 1024, 512
 _ANCHOR = 32
 # A longer beginning than this, accepted at once, is not found again.
 _MAX_TYPED = 1024
+# A bracket that was opened longer ago than this and closed by the editor is not looked for.
+_MAX_OPENED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,21 @@ class SuggestionCache:
                     if _continues(entry, text, place, offset):
                         self._entries.move_to_end(entry)
                         return entry.text[typed:]
+            return self._find_closed(group, text, offset) if text[offset : offset + 1] in CLOSERS else None
+
+    def _find_closed(self, group: str, text: str, offset: int) -> str | None:
+        """As `find`, where the editor has closed what was opened since: up to where the suggestion closes it."""
+        for typed in range(1, min(offset, _MAX_OPENED) + 1):
+            place = offset - typed
+            closers = closers_of(text[place:offset])
+            if not closers or not text.startswith(closers, offset):
+                continue
+            after = text[offset + len(closers) : offset + len(closers) + _AFTER]
+            found = self._by_anchor.get((group, after, text[max(0, place - _ANCHOR) : place]))
+            for entry in reversed(found or ()):
+                if _continues(entry, text, place, offset):
+                    self._entries.move_to_end(entry)
+                    return until_closed(text[place:offset], entry.text[typed:]) or None
         return None
 
     def _remove(self, entry: _Entry) -> None:

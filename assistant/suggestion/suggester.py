@@ -122,7 +122,7 @@ class Suggester:
         underway = self._underway
         if underway is None or request.other_than or request.lines is not underway.request.lines:
             return Earlier.STOP
-        if len(request.after) == len(underway.request.after) and underway.follow(request.buffer):
+        if underway.follow(request.buffer, request.offset):
             return Earlier.GO_ON if underway.begun else Earlier.STOP_SOFTLY
         shares = not underway.begun and underway.shares_prompt(request.buffer)
         return Earlier.STOP_SOFTLY if shares else Earlier.STOP

@@ -1,6 +1,7 @@
 """A suggestion that is being computed while the user types on: whether it is still for the text there is now."""
 
 from assistant.engine.cancellation import Cancellation
+from assistant.suggestion.closing import closers_of, without_closers
 from assistant.suggestion.types import Buffer, SuggestionRequest
 
 
@@ -29,12 +30,13 @@ class Underway:
         self._written = text
         self._stop_if_contradicted()
 
-    def follow(self, buffer: Buffer) -> bool:
+    def follow(self, buffer: Buffer, offset: int | None = None) -> bool:
         """Whether the suggestion is still for a document as it is now: as it was, or with its beginning typed.
 
-        If something else was typed than the model writes, it is stopped.
+        Brackets that an editor closes by itself behind the cursor, which is at `offset`, are no hindrance. If something
+        else was typed than the model writes, it is stopped.
         """
-        typed = self._typed_in(buffer)
+        typed = self._typed_in(buffer, offset)
         if typed is None:
             return False
         self._typed = typed
@@ -57,15 +59,26 @@ class Underway:
         now = buffer.text[: len(buffer.text) - len(after)]
         return before.startswith(now) and "\n" not in before[len(now) :]
 
-    def _typed_in(self, buffer: Buffer) -> str | None:
+    def _typed_in(self, buffer: Buffer, offset: int | None) -> str | None:
         """What was typed at the suggestion's place; None if anything else has changed."""
         begin, after = self.request.offset, self.request.after
         end = len(buffer.text) - len(after)
-        if buffer.uri != self.request.buffer.uri or end < begin:
+        if (
+            buffer.uri != self.request.buffer.uri
+            or end < begin
+            or not begin <= (end if offset is None else offset) <= end
+        ):
             return None
         if not (buffer.text.startswith(self.request.before) and buffer.text.endswith(after)):
             return None
-        return buffer.text[begin:end].replace("\r\n", "\n")
+        between = buffer.text[begin:end]
+        if offset is None:
+            typed = without_closers(between)
+        else:
+            typed = buffer.text[begin:offset]
+            if between[len(typed) :] not in {"", closers_of(typed)}:
+                return None
+        return typed.replace("\r\n", "\n")
 
     def _stop_if_contradicted(self) -> bool:
         # Either thread comes here after it has set its own text: one of them sees both.

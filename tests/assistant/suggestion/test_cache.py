@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.suggestion.cache import SuggestionCache
+from assistant.suggestion.closing import closers_of
 
 texts = st.text(alphabet="ab(\n é", max_size=60)
 suggestions = st.text(alphabet="ab(\n é", min_size=1, max_size=40)
@@ -95,3 +96,27 @@ def test_what_is_dropped_is_dropped_everywhere(puts: list[tuple[int, int, str]])
     assert len(cache) <= 2
     found = [cache.find(str(document), "abab", offset) for document in range(4) for offset in range(5)]
     assert bool(puts) == any(found)
+
+
+@given(st.text(alphabet="ab([{", min_size=1, max_size=12), st.text(alphabet="ab.", max_size=6), texts, texts)
+def test_what_an_editor_closes_by_itself_is_left_out(opened: str, inside: str, before: str, after: str) -> None:
+    closers = closers_of(opened)
+    cache = SuggestionCache()
+    cache.put("a", before + after, len(before), opened + inside + closers + ".end()")
+    now = before + opened + closers + after
+    found = cache.find("a", now, len(before + opened))
+    if closers and inside:
+        assert found == inside  # up to the first bracket that is there
+    elif closers:
+        assert found is None
+
+
+def test_typing_goes_on_between_and_behind_brackets_that_an_editor_closed() -> None:
+    cache = SuggestionCache()
+    cache.put("a", "x = \n", 4, 'f(a, "b")[0]')
+    assert cache.find("a", "x = f()\n", 6) == 'a, "b"'
+    assert cache.find("a", "x = f(a, )\n", 9) == '"b"'
+    assert cache.find("a", 'x = f(a, "")\n', 10) == "b"
+    assert cache.find("a", 'x = f(a, "b")\n', 13) == "[0]"
+    assert cache.find("a", "x = f(c)\n", 7) is None
+    assert cache.find("a", "x = f(]\n", 6) is None

@@ -76,3 +76,22 @@ def test_other_documents_are_none_of_its_business() -> None:
 def test_what_was_deleted_on_the_line_leaves_the_prompt_of_use(now: str, shared: bool) -> None:
     underway, _ = begun("x\nabc", ")\n")
     assert underway.shares_prompt(buffer(now)) == shared
+
+
+def test_brackets_that_an_editor_closes_do_not_stop_what_closes_them_too() -> None:
+    underway, cancel = begun("x = ", "\ny = 2\n")
+    underway.wrote("f(")
+    now = buffer("x = f()\ny = 2\n")
+    assert underway.follow(now)  # where the cursor is, a change of the text does not say
+    assert underway.follow(now, len("x = f("))
+    underway.wrote("f(a)")
+    assert not cancel.is_set()
+    assert not underway.follow(now, len("x = f()"))  # the bracket was typed, and nothing between
+    assert cancel.is_set()
+
+
+def test_what_stands_behind_the_cursor_is_no_bracket_that_was_closed() -> None:
+    underway, _ = begun("x = ", "\n")
+    assert not underway.follow(buffer("x = f]\n"), len("x = f"))
+    assert not underway.follow(buffer("x = f(]\n"), len("x = f("))
+    assert not underway.follow(buffer("x = \n"), len("x"))
