@@ -1,72 +1,27 @@
 """FIM tokens and prompts."""
 
-from collections.abc import Collection
-from pathlib import Path
-
 import pytest
 
 from assistant.catalog import FimTokens
-from assistant.engine.cancellation import Cancellation
 from assistant.engine.llama import LlamaEngine
-from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Segment, TokenRole, Usage
+from assistant.engine.protocol import ModelInfo, Prompt, Segment, TokenRole
 from assistant.errors import EngineError
 from assistant.fim import KNOWN_TOKENS, fim_prompt, find_fim_tokens
+from tests.engines import ModellessEngine
 
 QWEN = KNOWN_TOKENS[0]
 OWN = FimTokens(prefix="<pre>", suffix="<suf>", middle="<mid>")
 
 
-class VocabularyOnly:
+class VocabularyOnly(ModellessEngine):
     """An engine of which only the special tokens matter here."""
 
     def __init__(self, *specials: str, declared: dict[TokenRole, str] | None = None) -> None:
+        super().__init__(ModelInfo("some-model", "llama", 1, 1, 4096, declared or {}))
         self._specials = specials
-        self.info = ModelInfo("some-model", "llama", 1, 1, 4096, declared or {})
 
     def has_token(self, special: str) -> bool:
         return special in self._specials
-
-    @property
-    def evaluated_tokens(self) -> int:
-        return 0
-
-    def count_tokens(self, text: str) -> int:
-        return len(text)
-
-    def generate(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        cancel: Cancellation | None = None,
-        *,
-        sequence: str = "",
-        shift: bool = False,
-    ) -> Generation:
-        raise AssertionError("nothing is generated in these tests")
-
-    def prefill(
-        self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
-    ) -> Usage:
-        raise AssertionError("nothing is evaluated in these tests")
-
-    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
-        raise AssertionError("nothing is evaluated in these tests")
-
-    def save_cache(
-        self,
-        path: Path,
-        *,
-        context: str = "",
-        sequences: Collection[str] | None = None,
-        seconds: float = float("inf"),
-    ) -> int:
-        return 0
-
-    def restore_cache(self, path: Path, *, context: str = "") -> int:
-        return 0
-
-    def close(self) -> None:
-        """Nothing to free."""
 
 
 def test_the_catalog_goes_first() -> None:

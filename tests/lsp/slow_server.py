@@ -19,25 +19,21 @@ from assistant.engine.protocol import ModelInfo, Prompt, Sampling, StopReason, U
 from assistant.selection import Selection
 from assistant.settings import Settings
 from lsp.server import SnedServer
+from tests.engines import ModellessEngine
 
 PIECES = 40
 
 
-class SlowEngine:
+class SlowEngine(ModellessEngine):
     """Writes a sum, a piece at a time; `fault` is when it fails: `once`, `always` or `never`."""
 
     failed = 0
 
     def __init__(self, seconds: float, fault: str) -> None:
-        self.info = ModelInfo(
-            "slow", "slow", 1, 1, 4096, chat_template="{{ messages[0].content }}{{ messages[1].content }}"
-        )
+        template = "{{ messages[0].content }}{{ messages[1].content }}"
+        super().__init__(ModelInfo("slow", "slow", 1, 1, 4096, chat_template=template))
         self._seconds = seconds
         self._fault = fault
-
-    @property
-    def evaluated_tokens(self) -> int:
-        return 0
 
     def count_tokens(self, text: str) -> int:
         return len(text) // 3
@@ -52,15 +48,6 @@ class SlowEngine:
             SlowEngine.failed += 1
             raise RuntimeError("the engine's thread was killed")
         return SlowGeneration(self._seconds, cancel or Cancellation())
-
-    def prefill(self, prompt: Prompt, cancel: Cancellation | None = None, **_: Any) -> None:
-        return None
-
-    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
-        return 1
-
-    def close(self) -> None:
-        return None
 
 
 class SlowGeneration:
@@ -80,10 +67,10 @@ class SlowGeneration:
                 return
             self._pieces += 1
             yield f"+ {number} " if number else "0 "
-        print("ended", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        return None
+        if self._stop is not StopReason.CANCELLED:  # to its end, or until its time was over
+            print("ended", file=sys.stderr, flush=True)
 
     @property
     def usage(self) -> Usage:

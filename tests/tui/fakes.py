@@ -12,6 +12,7 @@ from assistant.engine.scheduler import Scheduler
 from assistant.errors import SnedError, UsageError
 from assistant.open_models import OpenModel
 from assistant.selection import Selection
+from tests.engines import ModellessEngine
 from tui.backend import ModelRow, Needed
 
 TEMPLATE = "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}<|assistant|>"
@@ -55,24 +56,20 @@ class FakeGeneration:
         return Usage(self._tokens, 0, self._written, self._written, 0.5, max(self._written, 1) / 25, self._reason)
 
 
-class FakeEngine:
+class FakeEngine(ModellessEngine):
     """An engine whose answers are `answers`, a piece every `pause` seconds; a token is four characters."""
 
     def __init__(self, name: str = "fake-0.5b", context: int = 4096) -> None:
-        self.info = ModelInfo(name, "fake", 1, 1, context, chat_template=TEMPLATE)
+        super().__init__(ModelInfo(name, "fake", 1, 1, context, chat_template=TEMPLATE))
         self.answers: deque[str | list[str] | Exception] = deque()
         self.pause = 0.0
         self.prompts: list[str] = []
         self.samplings: list[Sampling] = []
         self.read_step = 0.0
         self.closed = False
-        self._cached = 0
 
     def count_tokens(self, text: str) -> int:
         return (len(text) + 3) // 4
-
-    def has_token(self, special: str) -> bool:
-        return False
 
     def generate(
         self,
@@ -96,14 +93,8 @@ class FakeEngine:
             time.sleep(self.read_step)
         return Usage(1, 0, 0, 0, self.read_step, 0.0, StopReason.CALLER)
 
-    def uncached_tokens(self, prompt: Prompt) -> int:
+    def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
         return max(1, sum(self.count_tokens(part.text) for part in prompt.segments)) if self.read_step else 1
-
-    def save_cache(self, path: Path) -> int:
-        return 0
-
-    def restore_cache(self, path: Path) -> int:
-        return 0
 
     def close(self) -> None:
         self.closed = True
