@@ -16,8 +16,8 @@ from assistant.languages import Language
 from assistant.open_models import OpenModel, OpenModels
 from assistant.selection import Selection
 from assistant.suggestion.pace import Pace
-from assistant.suggestion.suggester import Suggester, SuggestionOptions
-from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+from assistant.suggestion.suggester import Suggester
+from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionOptions, SuggestionRequest
 from assistant.warm_cache import Project, WarmCaches, WarmState
 
 _log = logging.getLogger("sned.session")

@@ -7,7 +7,7 @@ from assistant.open_models import OpenModel, OpenModels
 from assistant.selection import select_model
 from assistant.session import Session
 from assistant.settings import Settings
-from assistant.suggestion.suggester import SuggestionOptions
+from assistant.suggestion.types import SuggestionOptions
 from assistant.warm_cache import WarmCaches
 
 

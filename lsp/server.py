@@ -14,7 +14,7 @@ from assistant.selection import select_model
 from assistant.session import Session
 from assistant.sessions import Sessions
 from assistant.settings import Settings
-from assistant.suggestion.suggester import SuggestionOptions
+from assistant.suggestion.types import SuggestionOptions
 from lsp.buffers import View, folder_of, language_of, view_of
 from lsp.latest import LatestSuggestions
 from lsp.protocol import Protocol

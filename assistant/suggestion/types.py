@@ -1,10 +1,11 @@
 """What an editor asks, and what it is answered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from assistant.engine.protocol import Usage
 from assistant.filters import Lines
+from assistant.window import WindowSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,26 @@ class SuggestionRequest:
     def after(self) -> str:
         """The text after the cursor."""
         return self.buffer.text[self.offset :]
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionOptions:
+    """How to suggest.
+
+    Attributes:
+        max_tokens: tokens of new text, at most.
+        max_lines: lines of a suggestion of many, at most.
+        max_seconds: of decoding; what is whole then is suggested. A person has typed on long before that.
+        window: how much of the text around the cursor the model sees.
+        patience: seconds that a prompt may take to evaluate before a suggestion that typing asks for. What takes longer
+            is evaluated when nothing else is to do, and a shorter prompt answers until then.
+    """
+
+    max_tokens: int = 128
+    max_lines: int = 16
+    max_seconds: float | None = 2.0
+    window: WindowSize = field(default_factory=WindowSize)
+    patience: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from assistant.open_models import OpenModels
 from assistant.selection import Selection, select_model
 from assistant.session import Session
 from assistant.settings import load_settings
-from assistant.suggestion.suggester import SuggestionOptions
-from assistant.suggestion.types import Buffer, Suggestion, SuggestionRequest
+from assistant.suggestion.types import Buffer, Suggestion, SuggestionOptions, SuggestionRequest
 from assistant.warm_cache import WarmCaches
 
 pytestmark = pytest.mark.model

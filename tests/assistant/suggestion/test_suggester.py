@@ -10,8 +10,8 @@ from assistant.context.types import Chunk
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.llama import LlamaEngine
 from assistant.fim import find_fim_tokens
-from assistant.suggestion.suggester import Suggester, SuggestionOptions
-from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionRequest
+from assistant.suggestion.suggester import Suggester
+from assistant.suggestion.types import Buffer, NoSuggestion, Suggestion, SuggestionOptions, SuggestionRequest
 
 pytestmark = pytest.mark.model
 

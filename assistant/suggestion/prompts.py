@@ -1,0 +1,182 @@
+"""The prompts of places in documents: the whole one, what of it is affordable at once, and what is evaluated ahead."""
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from assistant.completion import Completer, CompletionOptions, Place, Task
+from assistant.context.builder import Choice
+from assistant.context.types import Chunk
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.protocol import Engine, StopReason
+from assistant.fim import FileName
+from assistant.grammars import grammar_of
+from assistant.suggestion.pace import Pace
+from assistant.suggestion.types import Buffer, SuggestionOptions, SuggestionRequest
+
+# Who asks for a suggestion by a key waits longer for a better one.
+_PATIENCE_WHEN_ASKED = 3.0
+# With less around the cursor a model guesses; a machine that is busy with other things is not to come to that.
+_LEAST_NEAR_TOKENS = 128
+# What was evaluated after other text only stands in for a prompt's own. Of 40 lines to infill 23 were right without, 21
+# after 4 moves from line to line, 19 or 20 after 14 (benchmarks/shifting.py); each saved the evaluation of 200 tokens.
+_MOST_MOVES = 4
+# Evaluated beside the next request, they are not worth a job of their own.
+_FEW_TOKENS = 8
+
+
+class Context(Protocol):
+    """What tells a model of the rest of the project: `assistant.context.builder.ContextBuilder`."""
+
+    def chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
+        """Stretches of other files for a prompt."""
+        ...
+
+    def reconsider(self, request: SuggestionRequest, budget_tokens: int) -> Choice | None:
+        """Better ones than those, if there are, to be evaluated when nothing else is to do."""
+        ...
+
+    def adopt(self, choice: Choice) -> None:
+        """Takes them for prompts from now on."""
+        ...
+
+    def path(self, buffer: Buffer) -> str:
+        """What a document is called in prompts."""
+        ...
+
+
+class PlacePrompts:
+    """Makes and evaluates the prompts for one model. Its methods belong to the inference thread.
+
+    A place's whole prompt, with other files' chunks and all of the window, takes seconds to evaluate where the cursor
+    has just come to. The first suggestions there come from a small one, of the text next to the cursor, until `prepare`
+    has evaluated the whole.
+    """
+
+    def __init__(
+        self, engine: Engine, completer: Completer, context: Context, options: SuggestionOptions, pace: Pace
+    ) -> None:
+        """Nothing is evaluated yet; `pace` says how fast that is, and is told."""
+        self._engine = engine
+        self._completer = completer
+        self._context = context
+        self._options = options
+        self._pace = pace
+        self._moves: dict[str, int] = {}  # of a document's prompt, since it was evaluated as a whole
+
+    def options(self, request: SuggestionRequest) -> CompletionOptions:
+        """How to complete at the request's place."""
+        options = self._options
+        return CompletionOptions(
+            lines=request.lines,
+            max_tokens=options.max_tokens,
+            max_lines=options.max_lines,
+            max_seconds=options.max_seconds,
+            window=options.window,
+        )
+
+    def affordable(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
+        """The task with its whole prompt if that is evaluated soon enough, if need be with what was elsewhere before.
+
+        Else with the text next to the cursor alone.
+        """
+        whole = self._whole(request, options)
+        patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
+        affordable = max(int(self._pace.prefill_rate * patience), _LEAST_NEAR_TOKENS)
+        missing = self._engine.uncached_tokens(whole.prompt)
+        if missing <= _LEAST_NEAR_TOKENS:
+            return whole
+        if (new := self._uncached_shifted(whole)) <= min(affordable, missing // 2):
+            if new > _FEW_TOKENS:  # another place, and not some characters more
+                self._moved(whole.place.sequence)
+            return replace(whole, shift=True)
+        if missing <= affordable:
+            return whole
+        # In a sequence of its own: what has been evaluated of the whole prompt stays.
+        near = replace(whole.place, chunks=(), sequence=f"{whole.place.sequence} near")
+        options = replace(options, window=options.window.within(affordable))
+        return self._completer.task(request.before, request.after, options, near)
+
+    def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
+        """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
+
+        Where most of it was evaluated elsewhere, that is left to stand in for it. Cancelled, it keeps what it has
+        evaluated: the next call for the place goes on from there.
+
+        Raises:
+            EngineError: the model fails, or its context has no room for a prompt.
+        """
+        whole = self._whole(request, self.options(request))
+        missing = self._engine.uncached_tokens(whole.prompt)
+        if min(missing, self._uncached_shifted(whole)) <= _FEW_TOKENS:
+            return
+        better, choice = self._better(request, whole)
+        if choice is not None and self._engine.uncached_tokens(better.prompt) <= 2 * missing:
+            self._context.adopt(choice)  # the first one would have to be evaluated as well
+            whole = better
+        self._pace.measure(self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence))
+        self._moves.pop(whole.place.sequence, None)
+
+    def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
+        """Makes the prompt of the request's place better, once the user has stopped typing.
+
+        It takes in chunks of the project that only became known since, or worth it, where little else has to be
+        evaluated for them. A prompt that was put together too often from what was evaluated at other places is
+        evaluated as a whole; the old one goes on to answer until that is done.
+
+        Raises:
+            EngineError: as `prepare`.
+        """
+        whole = self._whole(request, self.options(request))
+        sequence = whole.place.sequence
+        better, choice = self._better(request, whole)
+        if choice is not None and not cancel.is_set() and self._uncached_shifted(better) <= _LEAST_NEAR_TOKENS:
+            self._context.adopt(choice)
+            self._engine.prefill(better.prompt, cancel, sequence=sequence, shift=True)
+            self._moved(sequence)
+        elif self._moves.get(sequence, 0) >= _MOST_MOVES:
+            usage = self._engine.prefill(whole.prompt, cancel, sequence=f"{sequence} ahead")
+            self._pace.measure(usage)
+            if usage.stop_reason is not StopReason.CANCELLED:
+                self._engine.prefill(whole.prompt, cancel, sequence=sequence)  # which takes it over from the other
+                self._moves.pop(sequence, None)
+
+    def _better(self, request: SuggestionRequest, whole: Task) -> tuple[Task, Choice | None]:
+        """The task with chunks that are better by now, and these; the same one and None if there are none."""
+        choice = self._context.reconsider(request, self._pace.context_budget)
+        if choice is None:
+            return whole, None
+        place = replace(whole.place, chunks=choice.chunks)
+        return self._completer.task(request.before, request.after, whole.options, place), choice
+
+    def _moved(self, sequence: str) -> None:
+        self._moves[sequence] = self._moves.get(sequence, 0) + 1
+
+    def _uncached_shifted(self, task: Task) -> int:
+        """How many tokens of a task's prompt are nowhere in its document's last one."""
+        return self._engine.uncached_tokens(task.prompt, sequence=task.place.sequence, shift=True)
+
+    def _whole(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
+        return self._completer.task(request.before, request.after, options, self._place(request))
+
+    def _place(self, request: SuggestionRequest) -> Place:
+        buffer, options = request.buffer, self._options
+        path = self._context.path(buffer)
+        around_cursor = options.window.before + options.window.after + options.max_tokens
+        context = self._engine.info.context
+        budget = self._pace.afford(context, around_cursor)
+        return Place(
+            grammar=grammar_of(buffer.language_id, buffer.path),
+            chunks=self._context.chunks(request, budget),
+            file=FileName(_project(buffer, path), path),
+            automatic=request.automatic,
+            sequence=buffer.uri,
+        )
+
+
+def _project(buffer: Buffer, path: str) -> str:
+    """The name of the folder that `path` is relative to."""
+    if buffer.path is None:
+        return "project"
+    depth = len(PurePosixPath(path).parts)
+    return buffer.path.parents[min(depth, len(buffer.path.parents)) - 1].name or "project"
