@@ -57,8 +57,8 @@ class LlamaVim:
         self._server = await asyncio.create_subprocess_exec(
             *map(str, self._command),
             cwd=project,
-            # As sned has it: threads that spin while they wait lose far more when something else runs.
-            env=os.environ | {"OMP_WAIT_POLICY": "passive"},
+            # As sned has it: threads that spin for long while they wait lose far more when something else runs.
+            env=os.environ | {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "200"},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
