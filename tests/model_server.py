@@ -33,6 +33,8 @@ class ModelServer:
         claimed_length: a Content-Length that is not the body's.
         flipped: offsets whose bytes are sent wrong.
         pause: seconds between chunks.
+        stall_after: body bytes after which nothing comes any more, over a connection that stays open; None never.
+        connections: the most bodies sent at the same time; more are answered 503. None is any number.
         statuses: answered one after the other before anything else.
         redirects: Location by path.
     """
@@ -43,9 +45,17 @@ class ModelServer:
     claimed_length: int | None = None
     flipped: tuple[int, ...] = ()
     pause: float = 0.0
+    stall_after: int | None = None
+    connections: int | None = None
     statuses: deque[int] = field(default_factory=deque)
     redirects: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stopped = threading.Event()
+        self.lock = threading.Lock()
+        self.at_work = 0
+        self.most_at_work = 0
 
     def __enter__(self) -> Self:
         owner = self
@@ -61,6 +71,7 @@ class ModelServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stopped.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -98,7 +109,18 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path in owner.redirects:
             self._status(302, Location=owner.redirects[self.path])
         elif self.path in owner.files:
-            self._file(request, owner.files[self.path], with_body=with_body)
+            with owner.lock:
+                owner.at_work += 1
+                owner.most_at_work = max(owner.most_at_work, owner.at_work)
+                too_many = owner.connections is not None and owner.at_work > owner.connections
+            try:
+                if too_many:
+                    self._status(503)
+                else:
+                    self._file(request, owner.files[self.path], with_body=with_body)
+            finally:
+                with owner.lock:
+                    owner.at_work -= 1
         else:
             self._status(404)
 
@@ -113,17 +135,19 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server_owner
         digest = hashlib.sha256(data).hexdigest()
         etag = f'"{digest}"'
-        start = 0
+        start, end = 0, len(data)
         asked = request.headers.get("range", "")
-        if owner.ranges and asked and request.headers.get("if-range", etag) == etag:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        partial = owner.ranges and asked and request.headers.get("if-range", etag) == etag
+        if partial:
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last) + 1 if last else end, end)
         if start >= len(data):
             self._status(416)
             return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        length = owner.claimed_length if owner.claimed_length is not None else len(data) - start
+        self.send_response(206 if partial else 200)
+        if partial:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
+        length = owner.claimed_length if owner.claimed_length is not None else end - start
         self.send_header("Content-Length", str(length))
         self.send_header("ETag", etag)
         if "/resolve/" in self.path:
@@ -132,20 +156,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("X-Linked-ETag", etag)
         self.end_headers()
         if with_body:
-            self._body(request, data, start)
+            self._body(request, data, start, end)
 
-    def _body(self, request: Request, data: bytes, start: int) -> None:
+    def _body(self, request: Request, data: bytes, start: int, end: int) -> None:
         owner = self.server_owner
         sent = bytearray(data)
         for offset in owner.flipped:
             sent[offset] ^= 0xFF
-        end = len(data) if owner.drop_after is None else min(len(data), start + owner.drop_after)
+        stop = end if owner.drop_after is None else min(end, start + owner.drop_after)
         try:
-            for offset in range(start, end, CHUNK):
-                self.wfile.write(sent[offset : min(offset + CHUNK, end)])
-                request.sent += min(CHUNK, end - offset)
+            for offset in range(start, stop, CHUNK):
+                if owner.stall_after is not None and offset - start >= owner.stall_after:
+                    owner.stopped.wait(60)
+                    break
+                self.wfile.write(sent[offset : min(offset + CHUNK, stop)])
+                request.sent += min(CHUNK, stop - offset)
                 time.sleep(owner.pause)
         except ConnectionError:  # the client was killed
             self.close_connection = True
-        if end < len(data) or owner.claimed_length is not None:
+        if stop < end or owner.claimed_length is not None or owner.stall_after is not None:
             self.close_connection = True

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.catalog import HttpSource
-from assistant.fetch import http
+from assistant.fetch import connection, http
 from assistant.fetch.transfer import Expected, Silent, SourceError
 from tests.model_server import ModelServer
 
@@ -19,7 +19,7 @@ RIGHT = Expected(len(CONTENT), sha256(CONTENT).hexdigest())
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_PAUSES", (0.01, 0.01, 0.01, 0.01))
+    monkeypatch.setattr(connection, "PAUSES", (0.01, 0.01, 0.01, 0.01))
 
 
 @pytest.fixture
