@@ -65,10 +65,11 @@ class HttpSource(_Record):
 
 
 class FileSource(_Record):
-    """A file of this machine."""
+    """A file of this machine; unless `link` is false it is linked where that is safe."""
 
     kind: Literal["file"] = "file"
     path: Path
+    link: bool = True
 
     @property
     def description(self) -> str:

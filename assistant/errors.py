@@ -9,6 +9,7 @@ __all__ = [
     "CheckpointError",
     "EngineError",
     "FetchError",
+    "PublicationError",
     "SnedError",
     "StoreError",
     "UsageError",
@@ -20,7 +21,11 @@ class CatalogError(SnedError):
 
 
 class FetchError(SnedError):
-    """No source of a base model could deliver the file the catalog promises."""
+    """No source of a model could deliver the file that the catalog or an index promises."""
+
+
+class PublicationError(SnedError):
+    """A published folder, or its index, is not as it should be, or cannot be written."""
 
 
 class StoreError(SnedError):

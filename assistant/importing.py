@@ -44,7 +44,7 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
     if not source.is_file():
         raise UsageError(f"There is no model file {source}; give the path of a GGUF file.")
     name = _free_name(name or source.stem.lower(), source, catalog)
-    _check(source)
+    check_usable(source)
     digest = sha256_of(source)
     with store.installing("bases", name) as installation:
         if isinstance(there := installation.existing, BaseEntry):
@@ -83,8 +83,12 @@ def _free_name(name: str, source: Path, catalog: Catalog) -> str:
     return name
 
 
-def _check(source: Path) -> None:
-    """Reads what can be wrong, before anything is copied: the header, packed matrices, llama.cpp's vocabulary."""
+def check_usable(source: Path) -> None:
+    """Reads what can be wrong with a file of others: the header, packed matrices, llama.cpp's vocabulary.
+
+    Raises:
+        EngineError: it is no usable language model.
+    """
     if read_shape(source).sparse:
         try:
             with SparseFile(source) as file:

@@ -65,10 +65,19 @@ class VocabularyRecord(_Record):
     coverage: float
 
 
+class Provenance(_Record):
+    """Where a sub-model was fetched from, the SHA-256 of the index that named it, and the key that signed that one."""
+
+    source: str
+    index_sha256: str
+    key: str | None = None
+
+
 class SubModelManifest(_Record):
     """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor.
 
-    `quality` holds what was measured of it by name (`PERPLEXITY_RATIO`); it is empty where nothing was.
+    `quality` holds what was measured of it by name (`PERPLEXITY_RATIO`); it is empty where nothing was. `provenance` is
+    None for one that was built here.
     """
 
     kind: Literal["sub-model"] = "sub-model"
@@ -85,6 +94,7 @@ class SubModelManifest(_Record):
     sparsity: dict[str, float]
     vocabulary: VocabularyRecord | None = None
     quality: dict[str, float] = Field(default_factory=dict)
+    provenance: Provenance | None = None
 
 
 Manifest = Annotated[BaseManifest | SubModelManifest, Field(discriminator="kind")]

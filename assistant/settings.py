@@ -1,13 +1,15 @@
 """Settings that hold for every command: environment first, then the user's settings file, then the defaults."""
 
+import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -15,6 +17,16 @@ from pydantic_settings import (
 
 from assistant.errors import UsageError
 from assistant.validation import readable
+
+
+def _words(value: Any) -> Any:
+    """What a variable of the environment says: words, or a JSON list of texts with spaces in them."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.startswith("[") else value.split()
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
 def settings_file() -> Path:
@@ -35,6 +47,12 @@ class Settings(BaseSettings):
     catalog: Path | None = Field(
         default=None,
         description="a catalog of further base models; `catalog.toml` beside the settings file otherwise",
+    )
+    published: Words = Field(
+        default=(), description="where sub-models are published, for sned fetch: hf:REPO, https addresses, folders"
+    )
+    published_keys: Words = Field(
+        default=(), description="public keys of minisign's: what is published must be signed by one of them"
     )
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for the engine")
     gpu_layers: int | Literal["auto"] = Field(

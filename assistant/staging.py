@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -17,6 +18,10 @@ from assistant.store_entries import Kind
 _TRASH_NAME = re.compile(r"[0-9a-f]{16}")
 
 
+# Where an entry is made. Sub-models that are fetched have a place of their own: builds clear what killed builds left.
+Area = Literal["bases", "submodels", "downloads"]
+
+
 class Staging:
     """The `staging` and `locks` folders of a store."""
 
@@ -25,9 +30,9 @@ class Staging:
         self.home = home
         self._trash = home / "staging" / "trash"
 
-    def folder(self, kind: Kind, name: str) -> Path:
+    def folder(self, area: Area, name: str) -> Path:
         """The folder an entry is made in."""
-        return self.home / "staging" / kind / name
+        return self.home / "staging" / area / name
 
     @contextmanager
     def held(self, kind: Kind, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
@@ -66,18 +71,18 @@ class Staging:
             return
         shutil.rmtree(gone)
 
-    def leave(self, kind: Kind, name: str, *, keep: bool) -> None:
+    def leave(self, area: Area, name: str, *, keep: bool) -> None:
         """Ends work on an entry that was not installed: its folder goes, unless kept and not empty."""
-        folder = self.folder(kind, name)
+        folder = self.folder(area, name)
         if not folder.is_dir() or (keep and any(path.is_file() for path in folder.rglob("*"))):
             return
         self.discard(folder)
 
-    def unfinished(self, kind: Kind) -> dict[str, int]:
+    def unfinished(self, area: Area) -> dict[str, int]:
         """Bytes already there of each entry whose making has not ended, by name."""
         sizes = {
             folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            for folder in folders(self.home / "staging" / kind)
+            for folder in folders(self.home / "staging" / area)
         }
         return {name: size for name, size in sizes.items() if size}
 

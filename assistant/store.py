@@ -17,7 +17,7 @@ from assistant.errors import StoreError, UsageError
 from assistant.languages import Language
 from assistant.manifest import MODEL_NAME, BaseManifest, SubModelManifest
 from assistant.recipe import RECIPE_VERSION, Recipe
-from assistant.staging import Staging, folders, out_of_space
+from assistant.staging import Area, Staging, folders, out_of_space
 from assistant.store_entries import (
     KINDS,
     MANIFEST_FILE,
@@ -41,9 +41,9 @@ class Installation:
         existing: the entry, if another process or an earlier run has made it already.
     """
 
-    def __init__(self, staging: Staging, kind: Kind, name: str, existing: Entry | None) -> None:
+    def __init__(self, staging: Staging, area: Area, kind: Kind, name: str, existing: Entry | None) -> None:
         """Made by `Store.installing`."""
-        self.directory = staging.folder(kind, name)
+        self.directory = staging.folder(area, name)
         self.existing = existing
         self._staging = staging
         self._kind = kind
@@ -94,8 +94,8 @@ class Store:
         return [entry for kind in KINDS for entry in self._entries(kind) if isinstance(entry, BrokenEntry)]
 
     def unfinished(self) -> dict[str, int]:
-        """Bytes already there of each base model whose download has not ended, by name."""
-        return self._staging.unfinished("bases")
+        """Bytes already there of each model whose download has not ended, by name."""
+        return self._staging.unfinished("downloads") | self._staging.unfinished("bases")
 
     def base(self, name: str) -> BaseEntry | None:
         """The base model of this name, if it is here and whole."""
@@ -185,22 +185,23 @@ class Store:
             StoreError: the store cannot be written, or the disk is full.
         """
         _check_name(name)
+        area: Area = "downloads" if resumable and kind == "submodels" else kind
         with ExitStack() as stack:
             with self._staging.writing():
                 stack.enter_context(self._staging.held(kind, name, waiting or _wait_silently))
                 self._staging.clean("submodels", except_for=name)
                 if not resumable:
-                    self._staging.leave(kind, name, keep=False)
-                self._staging.folder(kind, name).mkdir(parents=True, exist_ok=True)
+                    self._staging.leave(area, name, keep=False)
+                self._staging.folder(area, name).mkdir(parents=True, exist_ok=True)
             found = self._entry(kind, name)
             try:
-                yield Installation(self._staging, kind, name, None if isinstance(found, BrokenEntry) else found)
+                yield Installation(self._staging, area, kind, name, None if isinstance(found, BrokenEntry) else found)
             except OSError as error:
                 if out_of_space(error):
                     raise self._staging.full() from error
                 raise
             finally:
-                self._staging.leave(kind, name, keep=resumable)
+                self._staging.leave(area, name, keep=resumable)
 
     def remove(self, entry: Entry | BrokenEntry) -> None:
         """Takes an entry out. A process that has its file open may read on.
@@ -219,6 +220,7 @@ class Store:
         """
         _check_name(name)
         self._discard("bases", name, self._staging.folder("bases", name))
+        self._discard("submodels", name, self._staging.folder("downloads", name))
 
     def verify(self, entry: Entry, moved: Callable[[int], None] | None = None) -> None:
         """Reads the whole file again; `moved` is told the bytes read so far.

@@ -32,8 +32,8 @@ def listing(store: "Store", catalog: "Catalog") -> dict[str, Any]:
 def model_facts(entry: "BaseEntry | SubModelEntry | None", known: "CatalogModel | None") -> dict[str, Any]:
     """All that manifest and catalog say of a model, as JSON has it."""
     facts: dict[str, Any] = {"kind": "base", "fetched": entry is not None}
-    if entry is not None and entry.kind == "submodels":
-        facts = {"kind": entry.manifest.kind, "built_here": True}
+    if entry is not None and entry.manifest.kind == "sub-model":
+        facts = {"kind": entry.manifest.kind, "built_here": entry.manifest.provenance is None}
     if known is not None:
         facts |= known.model_dump(mode="json", exclude_none=True)
     if entry is not None:

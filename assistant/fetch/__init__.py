@@ -1,1 +1,1 @@
-"""Getting base models: the only part of the program that opens connections, and only when told to."""
+"""Getting models, and putting them on the hub: the only part that opens connections, and only when told to."""

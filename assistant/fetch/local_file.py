@@ -42,7 +42,7 @@ def download(source: FileSource, work: Path, expected: Expected, listener: Liste
     target.unlink(missing_ok=True)
     listener.started(0, facts.st_size)
     try:
-        if _link(path, facts, target):
+        if source.link and _link(path, facts, target):
             delivered = Delivered(target, facts.st_size, sha256_of(target, listener.moved))
             check(delivered, expected)
             return delivered

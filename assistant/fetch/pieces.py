@@ -1,13 +1,14 @@
 """A large file in pieces, several at once (RFC 9110, section 14).
 
-Each piece is a file whose size says how far it has come, so that a kill costs nothing; finished ones are joined in order
-to the partial file, which is hashed as it grows.
+Each piece is a file whose size says how far it has come, so that a kill costs nothing; those that are whole are joined
+in order to the partial file, which is hashed as it grows.
 """
 
 import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Self
@@ -67,7 +68,7 @@ class Pieces:
         self.size = size
         self._join_rest(folder / str(partial.size // length * length))
         bounds = [partial.size, *range((partial.size // length + 1) * length, size, length), size]
-        wanted = [Piece(folder, start, end) for start, end in zip(bounds, bounds[1:], strict=False)]
+        wanted = [Piece(folder, start, end) for start, end in pairwise(bounds)]
         self._missing: list[Piece] = [] if partial.size == size else wanted
 
     @classmethod

@@ -176,7 +176,7 @@ def test_another_length_is_refused_before_anything_is_written(server: ModelServe
 
 def test_a_range_with_a_wrong_length_is_no_range_of_the_file(server: ModelServer, tmp_path: Path) -> None:
     server.claimed_length = PIECE + 100_000
-    with pytest.raises(SourceError, match="the transfer broke off|more than"):
+    with pytest.raises(SourceError, match=r"the transfer broke off|more than"):
         get(server, tmp_path)
 
 
