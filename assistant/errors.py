@@ -10,6 +10,7 @@ __all__ = [
     "EngineError",
     "FetchError",
     "PublicationError",
+    "SignatureError",
     "SnedError",
     "StoreError",
     "UsageError",
@@ -26,6 +27,10 @@ class FetchError(SnedError):
 
 class PublicationError(SnedError):
     """A published folder, or its index, is not as it should be, or cannot be written."""
+
+
+class SignatureError(PublicationError):
+    """An index that is not signed by those who must have signed it: whoever wrote it is somebody else."""
 
 
 class StoreError(SnedError):

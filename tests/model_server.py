@@ -160,16 +160,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self, request: Request, data: bytes, start: int, end: int) -> None:
         owner = self.server_owner
-        sent = bytearray(data)
-        for offset in owner.flipped:
-            sent[offset] ^= 0xFF
         stop = end if owner.drop_after is None else min(end, start + owner.drop_after)
+        sent = bytearray(data[start:stop])
+        for offset in owner.flipped:
+            if start <= offset < stop:
+                sent[offset - start] ^= 0xFF
         try:
             for offset in range(start, stop, CHUNK):
                 if owner.stall_after is not None and offset - start >= owner.stall_after:
                     owner.stopped.wait(60)
                     break
-                self.wfile.write(sent[offset : min(offset + CHUNK, stop)])
+                self.wfile.write(sent[offset - start : min(offset + CHUNK, stop) - start])
                 request.sent += min(CHUNK, stop - offset)
                 time.sleep(owner.pause)
         except ConnectionError:  # the client was killed

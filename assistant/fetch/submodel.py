@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from assistant.catalog import Catalog, FileSource, HttpSource, HuggingFaceSource, Source
-from assistant.errors import EngineError, FetchError, PublicationError, StoreError
+from assistant.errors import EngineError, FetchError, SignatureError, StoreError
 from assistant.fetch.document import read_document
 from assistant.fetch.sources import download
 from assistant.fetch.transfer import Delivered, Expected, Listener, Silent, SourceError
@@ -48,7 +48,8 @@ def open_index(place: Place, keys: tuple[PublicKey, ...]) -> OpenIndex:
 
     Raises:
         SourceError: it cannot be had.
-        PublicationError: it is not signed, or cannot be used.
+        SignatureError: it is not signed by them.
+        PublicationError: it cannot be used.
     """
     data = read_document(place, INDEX_FILE, INDEX_BYTES)
     if data is None:
@@ -57,7 +58,7 @@ def open_index(place: Place, keys: tuple[PublicKey, ...]) -> OpenIndex:
     if keys:
         signature = read_document(place, signature_file(data), SIGNATURE_BYTES)
         if signature is None:
-            raise PublicationError(
+            raise SignatureError(
                 f"The index of {place.description} is not signed, and published_keys asks for that; "
                 "nothing was taken from it."
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.errors import PublicationError, UsageError
+from assistant.errors import SignatureError, UsageError
 
 SIGNATURES = "signatures"
 SIGNATURE_BYTES = 4096
@@ -116,7 +116,7 @@ def verify(data: bytes, signature: bytes, keys: tuple[PublicKey, ...], place: st
     """The key among `keys` that signed `data`.
 
     Raises:
-        PublicationError: none of them did.
+        SignatureError: none of them did.
     """
     number, signed, trusted, whole = _parse_signature(signature, place)
     for key in keys:
@@ -126,7 +126,7 @@ def verify(data: bytes, signature: bytes, keys: tuple[PublicKey, ...], place: st
             and _is_signed(signed + trusted, whole, key)
         ):
             return key
-    raise PublicationError(f"The index of {place} is not signed by a key of published_keys; nothing was taken from it.")
+    raise SignatureError(f"The index of {place} is not signed by a key of published_keys; nothing was taken from it.")
 
 
 def _parse_signature(signature: bytes, place: str) -> tuple[bytes, bytes, bytes, bytes]:
@@ -136,11 +136,9 @@ def _parse_signature(signature: bytes, place: str) -> tuple[bytes, bytes, bytes,
         algorithm, number, signed = _SIGNATURE.unpack(_decoded(first))
         whole = _decoded(second)
     except (ValueError, struct.error) as error:
-        raise PublicationError(
-            f"The signature of the index of {place} is damaged; nothing was taken from it."
-        ) from error
+        raise SignatureError(f"The signature of the index of {place} is damaged; nothing was taken from it.") from error
     if algorithm != _PREHASHED:
-        raise PublicationError(f"The signature of the index of {place} is of a kind that is not known; sign it anew.")
+        raise SignatureError(f"The signature of the index of {place} is of a kind that is not known; sign it anew.")
     return number, signed, comment.removeprefix("trusted comment: ").encode(), whole
 
 
