@@ -60,7 +60,7 @@ def select_model(settings: Settings, language: Language | None, name: str | None
             return _of_entry(catalog, made)
     if base is None:
         raise UsageError(f"The base model {base_name} is not in the store; sned fetch {base_name} gets it.")
-    return _of_entry(catalog, base, _notice(base_name, language))
+    return _of_entry(catalog, base, _notice(base_name, language, is_published=bool(settings.published)))
 
 
 def base_called(catalog: Catalog, store: Store, name: str | None) -> str:
@@ -138,7 +138,8 @@ def _of_entry(catalog: Catalog, entry: Entry, notice: str | None = None) -> Sele
     return Selection(entry.path, entry.name, language, known.fim if known else None, notice)
 
 
-def _notice(base_name: str, language: Language | None) -> str:
+def _notice(base_name: str, language: Language | None, *, is_published: bool) -> str:
     if language is None:
         return f"no sub-model is made for this kind of file; the base model {base_name} completes it."
-    return f"no sub-model for {language.label} yet, so the base model {base_name} completes; sned build makes one."
+    how = "sned fetch looks for a published one, and sned build" if is_published else "sned build"
+    return f"no sub-model for {language.label} yet, so the base model {base_name} completes; {how} makes one."

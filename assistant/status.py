@@ -55,15 +55,19 @@ def status_of(project: Path, settings: Settings) -> Status:
         base=base_name,
         base_is_here=base is not None,
         submodel=submodel.name if submodel is not None else None,
-        next_step=_next_step(base is not None, language, submodel is not None),
+        next_step=_next_step(base is not None, language, submodel is not None, is_published=bool(settings.published)),
     )
 
 
-def _next_step(base_is_here: bool, language: Language | None, submodel_is_here: bool) -> str:
+def _next_step(base_is_here: bool, language: Language | None, submodel_is_here: bool, *, is_published: bool) -> str:
     if submodel_is_here:
         return "Complete code with it: sned complete FILE:LINE:COL"
+    if is_published and language is not None and not base_is_here:
+        return f"Get the {language.label} sub-model, or the base model if none is published: sned fetch"
     if not base_is_here:
         return "Get the base model: sned fetch"
     if language is None:
         return "Complete code with the base model: sned complete FILE:LINE:COL"
+    if is_published:
+        return f"See whether a {language.label} sub-model is published: sned fetch; or make one: sned build"
     return f"Cut the base model down to {language.label}: sned build"

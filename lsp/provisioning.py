@@ -4,12 +4,13 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from lsprotocol import types
 
 from assistant.catalog import load_catalog
+from assistant.languages import Language
 from assistant.session import Session
 from assistant.store import Store
 from lsp.progress import Progress
@@ -21,9 +22,18 @@ _MACHINE_READABLE = ("--json", "--progress", "json")
 _NOT_NOW = "Not now"
 
 
-async def fetch(server: SnedServer) -> bool:
-    """Fetches the base model; whether it is here then comes back."""
-    return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", *_MACHINE_READABLE])
+async def fetch(server: SnedServer, session: Session | None = None) -> bool:
+    """Fetches the base model, or instead of it a published sub-model for the session; whether it is here comes back."""
+    if session is None or session.root is None or not server.machine.published:
+        return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", *_MACHINE_READABLE])
+    arguments = ["fetch", "--project", str(session.root), *_MACHINE_READABLE]
+    return await _run(server, State.FETCHING, "Fetching a model", arguments)
+
+
+async def fetch_published(server: SnedServer, language: Language) -> bool:
+    """Fetches a published sub-model for a language; whether it is here then comes back."""
+    arguments = ["fetch", "--language", language.value, *_MACHINE_READABLE]
+    return await _run(server, State.FETCHING, f"Fetching the {language.label} sub-model", arguments)
 
 
 async def build(server: SnedServer, uri: str) -> bool:
@@ -41,22 +51,38 @@ async def offer_missing(server: SnedServer, session: Session, uri: str) -> None:
     """Asks the user, once a session, whether to get the model that is missing for it."""
     if session in server.offered or server.settings.offer_models == "never":
         return
-    if session.selection is None:
-        name = missing_base(server)
-        question, action, work = f"The base model {name} is not here yet.", "Fetch it", fetch(server)
-        if name is None:
-            work.close()
-            return
-    elif session.selection.language is None and session.language is not None and session.root is not None:
-        question = f"There is no sub-model for {session.language.label} yet; the base model completes meanwhile."
-        action, work = "Build it", build(server, uri)
-    else:
+    works = _works(server, session, uri)
+    if works is None:
         return
     server.offered.add(session)
-    if await _agrees(server, question, action):
-        await work
-    else:
-        work.close()
+    question, actions = works
+    choice = await _choice(server, question, tuple(actions))
+    if choice is not None:
+        await actions[choice]()
+
+
+def _works(
+    server: SnedServer, session: Session, uri: str
+) -> tuple[str, dict[str, Callable[[], Awaitable[bool]]]] | None:
+    """What is missing for a session, in a sentence, and what can be done about it, by the words it is offered with."""
+    published, language = bool(server.machine.published), session.language
+    if session.selection is None:
+        name = missing_base(server)
+        if name is None:
+            return None
+        question = f"The base model {name} is not here yet."
+        if published and language is not None and session.root is not None:
+            question = (
+                f"There is no model for {language.label} here yet; one that is published goes before the base model."
+            )
+        return question, {"Fetch it": lambda: fetch(server, session)}
+    if session.selection.language is None and language is not None and session.root is not None:
+        question = f"There is no sub-model for {language.label} yet; the base model completes meanwhile."
+        actions: dict[str, Callable[[], Awaitable[bool]]] = {"Build it": lambda: build(server, uri)}
+        if published:
+            actions = {"Fetch a published one": lambda: fetch_published(server, language), **actions}
+        return question, actions
+    return None
 
 
 def missing_base(server: SnedServer) -> str | None:
@@ -66,12 +92,13 @@ def missing_base(server: SnedServer) -> str | None:
     return model.name if Store(server.machine.home).base(model.name) is None else None
 
 
-async def _agrees(server: SnedServer, question: str, action: str) -> bool:
-    choices = [types.MessageActionItem(action), types.MessageActionItem(_NOT_NOW)]
+async def _choice(server: SnedServer, question: str, actions: tuple[str, ...]) -> str | None:
+    """Which of the actions the user chooses, if any."""
+    choices = [types.MessageActionItem(action) for action in (*actions, _NOT_NOW)]
     answer = await server.window_show_message_request_async(
         types.ShowMessageRequestParams(types.MessageType.Info, question, choices)
     )
-    return answer is not None and answer.title == action
+    return answer.title if answer is not None and answer.title in actions else None
 
 
 async def _run(server: SnedServer, state: State, title: str, arguments: Sequence[str]) -> bool:

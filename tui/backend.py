@@ -123,12 +123,19 @@ class LocalBackend:
         base = store.base(model.name)
         if language is not None and newest_submodel(store, base, model.name, language) is not None:
             return None
+        if base is None and settings.published and language is not None:
+            question = f"There is no {language.label} sub-model here yet; it may be published."
+            return Needed(
+                question, "Fetch it, or else the base model", ("fetch", "--project", str(self._project)), blocking=True
+            )
         if base is None:
             question = f"The base model {model.name} is not here yet ({model.size / 1e6:,.0f} MB)."
             return Needed(question, "Fetch it", ("fetch", model.name), blocking=True)
         if language is None:
             return None
         question = f"There is no sub-model for {language.label} yet; the base model answers meanwhile."
+        if settings.published:
+            question += f" /fetch --language {language.value} looks for one that is published;"
         arguments = ("build", str(self._project), "--language", language.value)
         return Needed(question, "Build it", arguments, blocking=False)
 

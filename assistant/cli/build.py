@@ -1,14 +1,20 @@
 """`sned build`: makes the sub-model of a project's language."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assistant.cli.options import ProgressForm, ProgressOption
 from assistant.cli.output import print_json
 from assistant.recipe import Recipe
+
+if TYPE_CHECKING:
+    from assistant.build import BuildRequest
+    from assistant.settings import Settings
+    from assistant.store import Store, SubModelEntry
 
 _DEFAULT = Recipe()
 
@@ -40,6 +46,9 @@ def build(
         list[Path] | None,
         typer.Option(help="A folder or archive of code to calibrate on, instead of what is found on this machine."),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Build even where a published sub-model that fits has been fetched.")
+    ] = False,
     progress: ProgressOption = ProgressForm.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
 ) -> None:
@@ -69,6 +78,12 @@ def build(
         project=path,
         calibration=tuple(calibration or ()),
     )
+    if not anew and (fetched := _fetched_instead(request, store, settings)) is not None:
+        if as_json:
+            print_json({"new": False, "path": str(fetched.path), **fetched.manifest.model_dump(mode="json")})
+        else:
+            print(f"{fetched.name} fits and was fetched; --anew builds one for this project all the same.")
+        return
     with BuildLines() if progress is ProgressForm.JSON else BuildDisplay() as display:
         built = build_submodel(request, store, display.advanced, display.waiting)
     manifest = built.entry.manifest
@@ -80,3 +95,16 @@ def build(
     print(
         f"{verb} {manifest.name} ({manifest.size / 1e6:.0f} MB, {mean:.1%} zeros in {len(manifest.sparsity)} matrices)."
     )
+
+
+def _fetched_instead(request: "BuildRequest", store: "Store", settings: "Settings") -> "SubModelEntry | None":
+    """A published sub-model that was fetched and fits; where there is none, it is said how one is looked for."""
+    from assistant.publishing.choice import fetched_instead
+
+    if not settings.published:
+        return None
+    found = fetched_instead(store, request.base.manifest.sha256, request.language, request.recipe)
+    if found is None:
+        places = ", ".join(settings.published)
+        print(f"sned: nothing that fits was fetched; sned fetch looks for it at {places}. Building.", file=sys.stderr)
+    return found

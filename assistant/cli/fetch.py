@@ -31,6 +31,9 @@ def fetch(
     name: Annotated[
         str | None, typer.Argument(help="Which sub-model of the place; the one for the project you are in otherwise.")
     ] = None,
+    project: Annotated[
+        Path, typer.Option(help="The project to fetch a sub-model for.", show_default="the current folder")
+    ] = Path(),
     language: Annotated[
         str | None, typer.Option(help="Fetch a sub-model for this language, and nothing else where there is none.")
     ] = None,
@@ -71,12 +74,12 @@ def fetch(
             raise UsageError(f"{what!r} names a model already; leave {name!r} out.")
         named = inner or name
         print_fetched(
-            published.from_place(place, named, None if named else language_of(Path.cwd(), language)), as_json=as_json
+            published.from_place(place, named, None if named else language_of(project, language)), as_json=as_json
         )
         return
     if language is not None or (settings.published and (what, origin, sha256) == (None, None, None)):
         _refuse_language_of_a_base(what, language, settings.published)
-        wanted = language_of(Path.cwd(), language)
+        wanted = language_of(project, language)
         found = None if wanted is None else published.from_settings(wanted)
         if found is not None:
             print_fetched(found, as_json=as_json)

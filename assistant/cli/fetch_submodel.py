@@ -40,7 +40,7 @@ class SubModelFetching:
             FetchError: it cannot be had.
             PublicationError: the index cannot be used.
         """
-        with _display(self._progress, place.description) as display:
+        with _display(self._progress, "published sub-models") as display:
             display.trying(place.description)
             opened = _opened(place, self._keys())
         return self._take(opened, self._chosen(opened, name, language))

@@ -69,8 +69,10 @@ def print_listing(answer: dict[str, Any]) -> None:
         console.print(submodels)
     else:
         console.print("\nNo sub-model yet; sned build makes one for the project you are in.")
+    known = {base["name"] for base in answer["bases"]}
     for each in answer["unfinished"]:
-        console.print(f"\n{each['name']}: {_size(each['bytes'])} fetched; sned fetch {each['name']} goes on.")
+        how = f"sned fetch {each['name']}" if each["name"] in known else "the sned fetch that began it"
+        console.print(f"\n{each['name']}: {_size(each['bytes'])} fetched; {how} goes on.")
     for each in answer["broken"]:
         console.print(f"\n{each['name']} is broken: {each['reason']}; {each['remedy']}.")
 

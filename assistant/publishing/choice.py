@@ -60,6 +60,12 @@ class Need:
         )
 
 
+def fetched_instead(store: Store, base_sha256: str, language: Language, recipe: Recipe) -> SubModelEntry | None:
+    """The sub-model that was fetched last of those that fit base, language and recipe, if any was."""
+    fitting = store.submodels_for(base_sha256, language, recipe)
+    return next((entry for entry in fitting if entry.manifest.provenance is not None), None)
+
+
 def _is_usual(publication: Publication) -> bool:
     manifest = publication.manifest
     return manifest.recipe == Recipe().as_dict() and manifest.recipe_version == RECIPE_VERSION

@@ -78,7 +78,7 @@ async def context(app: "ChatApp", arguments: str) -> None:
 
 
 async def fetch(app: "ChatApp", arguments: str) -> None:
-    """Fetches a base model, with its progress here."""
+    """Fetches a model, with its progress here."""
     app.dialogs.get_model(("fetch", *arguments.split()))
 
 
@@ -124,6 +124,6 @@ COMMANDS = (
         choices=lambda app: [*(f"{name}=" for name in _PARAMETERS), _DEFAULT],
     ),
     Command("context", "", "what takes how much of the model's context", context),
-    Command("fetch", "[NAME]", "fetch a base model", fetch),
+    Command("fetch", "[NAME]", "fetch a model", fetch),
     Command("build", "", "build the sub-model of the project's language", build),
 )
