@@ -5,6 +5,7 @@ import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
@@ -22,11 +23,14 @@ _MACHINE_READABLE = ("--json", "--progress", "json")
 _NOT_NOW = "Not now"
 
 
-async def fetch(server: SnedServer, session: Session | None = None) -> bool:
-    """Fetches the base model, or instead of it a published sub-model for the session; whether it is here comes back."""
-    if session is None or session.root is None or not server.machine.published:
-        return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", *_MACHINE_READABLE])
-    arguments = ["fetch", "--project", str(session.root), *_MACHINE_READABLE]
+async def fetch(server: SnedServer) -> bool:
+    """Fetches the base model; whether it is here then comes back."""
+    return await _run(server, State.FETCHING, "Fetching the base model", ["fetch", *_MACHINE_READABLE])
+
+
+async def fetch_for_project(server: SnedServer, root: Path) -> bool:
+    """Fetches a published sub-model for the project in a folder, or the base model; whether it is here comes back."""
+    arguments = ["fetch", "--project", str(root), *_MACHINE_READABLE]
     return await _run(server, State.FETCHING, "Fetching a model", arguments)
 
 
@@ -51,32 +55,30 @@ async def offer_missing(server: SnedServer, session: Session, uri: str) -> None:
     """Asks the user, once a session, whether to get the model that is missing for it."""
     if session in server.offered or server.settings.offer_models == "never":
         return
-    works = _works(server, session, uri)
-    if works is None:
+    offer = _offer(server, session, uri)
+    if offer is None:
         return
     server.offered.add(session)
-    question, actions = works
+    question, actions = offer
     choice = await _choice(server, question, tuple(actions))
     if choice is not None:
         await actions[choice]()
 
 
-def _works(
+def _offer(
     server: SnedServer, session: Session, uri: str
 ) -> tuple[str, dict[str, Callable[[], Awaitable[bool]]]] | None:
     """What is missing for a session, in a sentence, and what can be done about it, by the words it is offered with."""
-    published, language = bool(server.machine.published), session.language
+    published, language, root = bool(server.machine.published), session.language, session.root
     if session.selection is None:
         name = missing_base(server)
         if name is None:
             return None
-        question = f"The base model {name} is not here yet."
-        if published and language is not None and session.root is not None:
-            question = (
-                f"There is no model for {language.label} here yet; one that is published goes before the base model."
-            )
-        return question, {"Fetch it": lambda: fetch(server, session)}
-    if session.selection.language is None and language is not None and session.root is not None:
+        if not published or language is None or root is None:
+            return f"The base model {name} is not here yet.", {"Fetch it": lambda: fetch(server)}
+        question = f"There is no model for {language.label} here yet; one that is published goes before the base model."
+        return question, {"Fetch it": lambda: fetch_for_project(server, root)}
+    if session.selection.language is None and language is not None and root is not None:
         question = f"There is no sub-model for {language.label} yet; the base model completes meanwhile."
         actions: dict[str, Callable[[], Awaitable[bool]]] = {"Build it": lambda: build(server, uri)}
         if published:
