@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from assistant.catalog import load_catalog
+from assistant.cli.app import main
 from assistant.store import Store
 from tests.assistant.publishing.tiny_submodels import BASE, BASE_SHA256, NAME, PUBLIC_KEY, put, secret_key, tiny_store
 from tests.hub_server import REPO, TOKEN, HubServer
@@ -21,34 +23,59 @@ from tests.model_server import ModelServer
 SNED = Path(sys.executable).with_name("sned")
 
 
-class User:
-    """Someone with a store, settings, and a Python project."""
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
 
-    def __init__(self, folder: Path) -> None:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class User:
+    """Someone with a store, settings, and a Python project.
+
+    Commands run in this process, which is quicker, but for those about the hub: its library reads the environment once.
+    """
+
+    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.capture = capture
         self.home = folder / "home"
         self.project = folder / "project"
         self.project.mkdir(parents=True)
         (self.project / "main.py").write_text("value = 1\n" * 50)
         self.environment = {
-            **os.environ,
             "SNED_HOME": str(self.home),
             "XDG_CONFIG_HOME": str(folder / "config"),
             "HOME": str(folder),
             "COLUMNS": "200",
         }
-        for name in ("HF_TOKEN", "SNED_PUBLISHED", "SNED_PUBLISHED_KEYS", "SNED_BASE", "SNED_CATALOG"):
-            self.environment.pop(name, None)
 
-    def run(self, *arguments: str | Path, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [SNED, *arguments],
-            cwd=self.project,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+    def run(self, *arguments: str | Path, status: int = 0, **environment: str) -> Done:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SNED_", "HF_"))}
+        everything = inherited | self.environment | environment
+        words = [str(argument) for argument in arguments]
+        if "HF_ENDPOINT" in environment:
+            ended = subprocess.run(
+                [SNED, *words],
+                cwd=self.project,
+                env=everything,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+            done = Done(ended.returncode, ended.stdout, ended.stderr)
+        else:
+            self.capture.readouterr()
+            with pytest.MonkeyPatch.context() as patch:
+                for name in os.environ.keys() - everything.keys():
+                    patch.delenv(name)
+                for name, value in everything.items():
+                    patch.setenv(name, value)
+                patch.chdir(self.project)
+                returned = main(words)
+            done = Done(returned, *self.capture.readouterr())
         assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
         return done
@@ -67,14 +94,14 @@ class User:
 
 
 @pytest.fixture
-def publisher(tmp_path: Path) -> User:
+def publisher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> User:
     tiny_store(tmp_path / "publisher")
-    return User(tmp_path / "publisher")
+    return User(tmp_path / "publisher", capsys)
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
-    return User(tmp_path / "user")
+def user(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> User:
+    return User(tmp_path / "user", capsys)
 
 
 @pytest.fixture
@@ -108,7 +135,7 @@ def test_what_is_published_is_fetched_and_used(user: User, site: Path, kind: str
     files = {f"{prefix}{path.name}": path.read_bytes() for path in site.iterdir() for prefix in ("/m/", resolve)}
     with ModelServer(files) as server:
         place = {"folder": str(site), "web": f"{server.url}/m", "hub": f"hf:{REPO}"}[kind]
-        answer = user.answer("fetch", place, HF_ENDPOINT=server.url)
+        answer = user.answer("fetch", place, **({"HF_ENDPOINT": server.url} if kind == "hub" else {}))
     assert (
         answer.items() >= {"name": NAME, "fetched": True, "language": "python", "base": BASE, "signed": False}.items()
     )
