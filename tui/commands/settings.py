@@ -124,6 +124,6 @@ COMMANDS = (
         choices=lambda app: [*(f"{name}=" for name in _PARAMETERS), _DEFAULT],
     ),
     Command("context", "", "what takes how much of the model's context", context),
-    Command("fetch", "[NAME]", "fetch a model", fetch),
+    Command("fetch", "[NAME]", "fetch a base model", fetch),
     Command("build", "", "build the sub-model of the project's language", build),
 )
