@@ -42,7 +42,7 @@ def receive(url: str, headers: Mapping[str, str], work: Path, expected: Expected
         validator = Validator(work / "validator.json")
         pieces = Pieces.of(work, partial, expected)
         if expected.size is None or partial.size < expected.size:
-            require_space(work, (expected.size or 0) - partial.size - (pieces.done if pieces is not None else 0))
+            require_space(work, pieces.room if pieces is not None else (expected.size or 0) - partial.size)
             if pieces is None or not receive_pieces(remote, pieces, validator, listener):
                 _Stream(remote, partial, expected, validator, listener).run()
         return partial.finish(expected)

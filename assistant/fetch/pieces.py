@@ -65,6 +65,7 @@ class Pieces:
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self._partial = partial
+        self._length = length
         self.size = size
         self._join_rest(folder / str(partial.size // length * length))
         bounds = [partial.size, *range((partial.size // length + 1) * length, size, length), size]
@@ -93,6 +94,11 @@ class Pieces:
     def moved(self) -> int:
         """Bytes of the file that are here."""
         return self._partial.size + self.done
+
+    @property
+    def room(self) -> int:
+        """Bytes that the disk has to have free: a piece lies there twice while it is joined."""
+        return self.size - self.moved + (self._length if self._missing else 0)
 
     def join(self) -> None:
         """Appends the pieces that are whole, as far as none is missing before them."""

