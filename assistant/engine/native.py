@@ -6,8 +6,8 @@ from typing import Any
 
 # Threads that wait for each other do so a thousand times a token, mostly for microseconds. Those that spin as long as
 # OpenMP lets them collapse beside other work on the same cores, as there always is in an editor; those that sleep at
-# once pay a system call each time. With a short spin first, decoding is half as fast again where there is no other work,
-# and a little slower beside it (benchmarks/waiting.py). The library reads this once, when it is loaded.
+# once pay a system call each time. With a short spin first, decoding is half as fast again where there is no other
+# work, and a little slower beside it (benchmarks/waiting.py). The library reads this once, when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "200")
 
