@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from prune.wanda import InputNorms, pruned_per_row, unstructured_mask, wanda_scores
+from prune.masks import pruned_per_row, unstructured_mask
+from prune.scores import InputNorms, wanda_scores
 
 # Few different values, so that ties are common.
 SCORES = hnp.arrays(
