@@ -22,6 +22,8 @@ from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
 from export.vocabulary import KeptVocabulary, trim, trim_vocabulary
 from prune.gguf_file import GGUFFile
+from prune.options import Distillation, PruneOptions, refuse_indivisible
+from prune.patterns import parse_pattern
 
 # What Python, torch and transformers take before a weight is read.
 _PROGRAM_BYTES = 700 * 1024**2
@@ -86,7 +88,7 @@ def build(
 
     with GGUFFile(request.base.path) as base:
         _refuse_sparse(base, request.base.name)
-        _require_memory(base, request)
+        _require_fit(base, request)
         progress("Reading calibration text", 0.0)
         calibration = _calibration_set(request)
         trimming = _trimming(request, progress) if request.recipe.vocabulary == "trimmed" else None
@@ -98,7 +100,7 @@ def build(
             trimming.kept.digest if trimming is not None else None,
         )
         name = f"{request.base.manifest.name}-{request.language.value}-{identity[:10]}"
-        with store.installing("submodels", name, waiting=waiting) as installation:
+        with store.installing("submodels", name, resumable=True, waiting=waiting) as installation:
             if isinstance(installation.existing, SubModelEntry):
                 return Built(installation.existing, new=False)
             path = installation.directory / "model.gguf"
@@ -129,6 +131,16 @@ def build(
             return Built(entry, new=True)
 
 
+def prune_options(recipe: Recipe) -> PruneOptions:
+    """What the recipe says of pruning."""
+    return PruneOptions(
+        sparsity=recipe.sparsity,
+        pattern=parse_pattern(recipe.pattern),
+        score=recipe.score,
+        distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
+    )
+
+
 def _require_torch() -> None:
     missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
     if missing:
@@ -146,11 +158,13 @@ def _refuse_sparse(base: GGUFFile, name: str) -> None:
         )
 
 
-def _require_memory(base: GGUFFile, request: BuildRequest) -> None:
-    from prune.driver import memory_needed
+def _require_fit(base: GGUFFile, request: BuildRequest) -> None:
+    from prune.driver import memory_needed, prunable_tensors
 
     recipe = request.recipe
-    needed = memory_needed(base, recipe.sequences, recipe.sequence_length) + _PROGRAM_BYTES
+    options = prune_options(recipe)
+    refuse_indivisible(base, prunable_tensors(base), options.pattern)
+    needed = memory_needed(base, recipe.sequences, recipe.sequence_length, options) + _PROGRAM_BYTES
     available = psutil.virtual_memory().available
     if needed > available:
         raise BuildError(
@@ -203,7 +217,7 @@ def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:
 def _write_model(
     base: GGUFFile, path: Path, calibration: CalibrationSet, request: BuildRequest, progress: Progress
 ) -> None:
-    """Writes the sub-model's file, with the base's whole vocabulary."""
+    """Writes the sub-model's file, with the base's whole vocabulary; beside it, what a later try goes on from."""
     from export.gguf_writer import GGUFRewriter
     from export.quantise import quantise_q8_0
     from prune.driver import prunable_tensors, prune_blocks
@@ -217,8 +231,14 @@ def _write_model(
         "sned.sparsity": recipe.sparsity,
         "sned.calibration.digest": calibration.record.digest,
     }
+    options = prune_options(recipe)
+    doing = "Pruning" if options.distillation is None else "Pruning, and training what is left"
     pruned = prune_blocks(
-        base, calibration.tokens, recipe.sparsity, progress=lambda fraction: progress("Pruning", fraction)
+        base,
+        calibration.tokens,
+        options,
+        progress=lambda fraction: progress(doing, fraction),
+        checkpoints=path.with_name("checkpoints"),
     )
     with GGUFRewriter(base, path, dict.fromkeys(names, GGMLQuantizationType.Q8_0), metadata) as writer:
         for matrix in pruned:

@@ -1,11 +1,13 @@
 """What a pruning run does, as plain options."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from prune.errors import UsageError
 from prune.gguf_file import GGUFFile
-from prune.masks import UNSTRUCTURED, NOfM
-from prune.scores import Score
+from prune.patterns import UNSTRUCTURED, NOfM
+
+Score = Literal["magnitude", "wanda", "ria"]
 
 
 @dataclass(frozen=True, slots=True)

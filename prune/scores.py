@@ -3,12 +3,10 @@
 Pure functions of tensors; `prune.driver` decides what they see, `prune.masks` what follows from them.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-Score = Literal["magnitude", "wanda", "ria"]
+from prune.options import Score
 
 # Section 3.2 of RIA: how much the activations count.
 _RIA_POWER = 0.5

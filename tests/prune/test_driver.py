@@ -48,7 +48,9 @@ def test_reads_quantised_bases(quantisation: str, tmp_path: Path) -> None:
 def test_the_same_inputs_give_the_same_masks(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
     with GGUFFile(model.path) as file:
-        first, second = ([matrix.values.tobytes() for matrix in prune_blocks(file, TOKENS, PruneOptions())] for _ in range(2))
+        first, second = (
+            [matrix.values.tobytes() for matrix in prune_blocks(file, TOKENS, PruneOptions())] for _ in range(2)
+        )
     assert first == second
 
 
