@@ -40,11 +40,11 @@ def divergence(file: GGUFFile, pruned: dict[str, np.ndarray]) -> float:
 @pytest.mark.parametrize("pattern", [None, NOfM(4, 8)], ids=str)
 def test_it_brings_the_model_nearer_on_fresh_text_and_keeps_zeros(tmp_path: Path, pattern: NOfM | None) -> None:
     path = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2").path
-    training = Distillation(tokens=LENGTH * 300, rate=1e-3)
+    training = Distillation(tokens=LENGTH * 200, rate=1e-3)
     with GGUFFile(path) as file:
         plain = pruned_by(file, PruneOptions(pattern=pattern))
         trained = pruned_by(file, PruneOptions(pattern=pattern, distillation=training))
-        assert divergence(file, trained) < 0.6 * divergence(file, plain)
+        assert divergence(file, trained) < 0.85 * divergence(file, plain)
     for name, values in trained.items():
         assert np.isfinite(values).all()
         assert (values == 0).mean() == pytest.approx(0.5, abs=0.01), name
