@@ -105,6 +105,8 @@ def build(
                 return Built(installation.existing, new=False)
             path = installation.directory / "model.gguf"
             written = path if trimming is None else path.with_name("whole.gguf")
+            for left in (path, written):  # by a run that was killed; its checkpoints are all that counts
+                left.unlink(missing_ok=True)
             _write_model(base, written, calibration, request, progress)
             if trimming is not None:
                 progress("Trimming the vocabulary", 0.0)
@@ -137,6 +139,7 @@ def prune_options(recipe: Recipe) -> PruneOptions:
         sparsity=recipe.sparsity,
         pattern=parse_pattern(recipe.pattern),
         score=recipe.score,
+        least_squares=recipe.reconstruction != "none",
         distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
     )
 

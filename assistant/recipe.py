@@ -21,7 +21,9 @@ class Recipe:
         score: what a weight is judged by (prune.scores).
         pattern: where zeros may fall: `unstructured` anywhere in an output row, N:M in N of every M inputs.
         sparsity: fraction of zeros in every pruned matrix; that of the pattern, where this is N:M.
-        reconstruction: what becomes of the weights that survive: `none`, or `distillation` (prune.distillation).
+        reconstruction: what becomes of the weights that survive: `none` keeps them, `least-squares` solves them anew
+            for their matrix's outputs (prune.least_squares), `distillation` trains them after that
+            (prune.distillation).
         training_tokens: calibration tokens that distillation learns from, in all its steps; 0 without it.
         tokens: calibration tokens in all.
         sequence_length: tokens a calibration sequence.
@@ -35,7 +37,7 @@ class Recipe:
     score: Literal["magnitude", "wanda", "ria"] = "wanda"
     pattern: str = UNSTRUCTURED
     sparsity: float = 0.5
-    reconstruction: Literal["none", "distillation"] = "none"
+    reconstruction: Literal["none", "least-squares", "distillation"] = "none"
     training_tokens: int = 0
     tokens: int = 32 * 1024
     sequence_length: int = 1024
@@ -65,15 +67,15 @@ class Recipe:
             raise UsageError(f"A project share of {self.project_share} is not between 0 and 1.")
 
     def _check_training(self) -> None:
-        if self.reconstruction == "none" and self.training_tokens:
+        if self.reconstruction != "distillation" and self.training_tokens:
             raise UsageError(
-                f"{self.training_tokens} training tokens are of no use without a reconstruction; "
-                "leave them out, or add --reconstruction distillation."
+                f"{self.training_tokens} training tokens are of no use where nothing is trained; "
+                "leave them out, or choose --reconstruction distillation."
             )
         if self.reconstruction == "distillation" and self.training_tokens < self.sequence_length:
             raise UsageError(
                 f"Distillation from {self.training_tokens} tokens is less than one sequence of {self.sequence_length}; "
-                "raise --training-tokens, or leave it out with --reconstruction none."
+                "raise --training-tokens, or choose another --reconstruction."
             )
 
     @property

@@ -50,14 +50,14 @@ def recipe_called(name: str, changes: Mapping[str, Any]) -> Recipe:
 def _complete(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Fills in what follows from another field, where neither is said in the same place.
 
-    An N:M pattern has its own sparsity, and without a reconstruction there is no training.
+    An N:M pattern has its own sparsity, and only distillation trains.
     """
     place = changes if changes.get("pattern") is not None else values
     text = place.get("pattern")
     if isinstance(text, str) and place.get("sparsity") is None and (pattern := parse_pattern(text)) is not None:
         values["sparsity"] = pattern.sparsity
     place = changes if changes.get("reconstruction") is not None else values
-    if place.get("reconstruction") == "none" and place.get("training_tokens") is None:
+    if place.get("reconstruction") in {"none", "least-squares"} and place.get("training_tokens") is None:
         values["training_tokens"] = 0
 
 

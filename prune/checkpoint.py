@@ -1,4 +1,4 @@
-"""What a killed run goes on from: the masks of the blocks that are done, the hidden states after them, and training.
+"""What a killed run goes on from: what is left of the blocks that are done, hidden states after them, and training.
 
 Files are written beside and renamed, so what is found under its name is whole. A checkpoint of other inputs, or one
 that cannot be read, is not taken up: the work begins again.
@@ -25,9 +25,9 @@ class Checkpoint:
         self._key = key
         folder.mkdir(parents=True, exist_ok=True)
 
-    def save_block(self, index: int, masks: Mapping[str, Tensor], hidden: Tensor) -> None:
-        """Keeps the masks of block `index`, and the hidden states that leave it."""
-        self._save(f"masks-{index:04}", dict(masks))
+    def save_block(self, index: int, kept: Mapping[str, Tensor], hidden: Tensor) -> None:
+        """Keeps what is left of the matrices of block `index`, and the hidden states that leave it."""
+        self._save(f"block-{index:04}", dict(kept))
         self._save(f"hidden-{index:04}", {_HIDDEN: hidden})
         self._path(f"hidden-{index - 1:04}").unlink(missing_ok=True)  # the newest are enough
 
@@ -36,20 +36,20 @@ class Checkpoint:
         for path in sorted(self._folder.glob("hidden-*.safetensors"), reverse=True):
             index = int(path.stem.removeprefix("hidden-"))
             state = self._load(path.stem)
-            if state is not None and all(self._has(f"masks-{each:04}") for each in range(index + 1)):
+            if state is not None and all(self._has(f"block-{each:04}") for each in range(index + 1)):
                 return index + 1, state[_HIDDEN]
         return 0, None
 
-    def masks(self, index: int) -> dict[str, Tensor]:
-        """The masks of a block that is done.
+    def block(self, index: int) -> dict[str, Tensor]:
+        """What was kept of the matrices of a block that is done.
 
         Raises:
             KeyError: it is not.
         """
-        masks = self._load(f"masks-{index:04}")
-        if masks is None:
+        kept = self._load(f"block-{index:04}")
+        if kept is None:
             raise KeyError(index)
-        return masks
+        return kept
 
     def save_training(self, steps: int, state: Mapping[str, Tensor]) -> None:
         """Keeps the state of training after so many steps."""

@@ -18,7 +18,7 @@ from prune.distillation import Lessons, Output, Student, distil, distillation_me
 from prune.errors import UsageError
 from prune.gguf_file import GGUFFile
 from prune.options import PruneOptions, refuse_indivisible
-from prune.passing import MaskPass, packed, unpacked, weights_in
+from prune.passing import MaskPass, pruned_from, survivors_of, weights_in
 
 # Training a weight on a token costs three multiplications where a pass costs one, and the teacher's pass comes before.
 _TRAINING_COST = 3
@@ -73,10 +73,11 @@ def prune_blocks(
         for index, matrix, weight in masks.run():
             yield PrunedMatrix(matrix.weight_name(index), loader.in_file_order(matrix, weight))
         return
-    kept = {matrix.weight_name(index): packed(weight != 0) for index, matrix, weight in masks.run()}
-    student = Student(
-        loader, lambda index, matrix, dense: dense * unpacked(kept[matrix.weight_name(index)], dense.shape)
-    )
+    kept = {
+        matrix.weight_name(index): survivors_of(weight, values=options.least_squares)
+        for index, matrix, weight in masks.run()
+    }
+    student = Student(loader, lambda index, matrix, dense: pruned_from(kept.pop(matrix.weight_name(index)), dense))
     lessons = Lessons(tokens, masks.hidden, Output(loader, tokens))
     distil(student, lessons, training, lambda fraction: progress(share + (1 - share) * fraction), checkpoint)
     for index in range(loader.count):

@@ -16,11 +16,12 @@ class Distillation:
 
     Attributes:
         tokens: calibration tokens learnt from in all, each sequence again once all have been seen.
-        rate: the highest learning rate.
+        rate: the highest learning rate. With few and short steps Adam's are all noise at first, and larger ones undo
+            more than they mend: at 1e-4 the divergence grows (docs/pruning.md).
     """
 
     tokens: int
-    rate: float = 5e-5
+    rate: float = 1.5e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,14 @@ class PruneOptions:
         sparsity: fraction of zeros; that of `pattern`, where this is N:M.
         pattern: where zeros may fall; None for anywhere in an output row.
         score: what a weight is judged by.
-        distillation: the training of what survives; None for none.
+        least_squares: whether surviving weights are solved anew for their matrix's outputs.
+        distillation: the training of what survives, after that; None for none.
     """
 
     sparsity: float = 0.5
     pattern: NOfM | None = None
     score: Score = "wanda"
+    least_squares: bool = False
     distillation: Distillation | None = None
 
     def __post_init__(self) -> None:

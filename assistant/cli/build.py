@@ -29,6 +29,7 @@ class Reconstruction(StrEnum):
     """The values of a recipe's `reconstruction`."""
 
     NONE = "none"
+    LEAST_SQUARES = "least-squares"
     DISTILLATION = "distillation"
 
 

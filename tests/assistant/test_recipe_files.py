@@ -44,8 +44,9 @@ def test_a_pattern_brings_its_sparsity(tmp_path: Path) -> None:
     assert recipe_called(name, {"pattern": "2:4"}).sparsity == 0.5
 
 
-def test_without_a_reconstruction_there_is_no_training() -> None:
-    assert recipe_called("best", {"reconstruction": "none"}).training_tokens == 0
+@pytest.mark.parametrize("reconstruction", ["none", "least-squares"])
+def test_only_distillation_trains(reconstruction: str) -> None:
+    assert recipe_called("best", {"reconstruction": reconstruction}).training_tokens == 0
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_without_a_reconstruction_there_is_no_training() -> None:
         ('pattern = "5:4"', "'5:4'"),
         ('pattern = "4:8"\nsparsity = 0.3', "leaves a sparsity of 0.5"),
         ('pattern = "1:4"\nsparsity = 0.5', "leaves a sparsity of 0.75"),
-        ('reconstruction = "none"\ntraining_tokens = 4096', "no use without a reconstruction"),
+        ('reconstruction = "none"\ntraining_tokens = 4096', "no use where nothing is trained"),
         ('reconstruction = "distillation"\ntraining_tokens = 8', "less than one sequence"),
         ("sparsity = nan", "nan"),
         ("sparsity = ", "does not parse"),

@@ -14,7 +14,8 @@ from tests.prune import tiny_models as tiny
 
 TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (5, 24)).astype(np.int32)
 PLAIN = PruneOptions()
-TRAINED = PruneOptions(distillation=Distillation(tokens=24 * 20))
+SOLVED = PruneOptions(pattern=NOfM(4, 8), score="ria", least_squares=True)
+TRAINED = PruneOptions(least_squares=True, distillation=Distillation(tokens=24 * 20))
 MATRICES = 7
 
 
@@ -44,7 +45,7 @@ def run(
         return {matrix.name: matrix.values.tobytes() for matrix in pruned}, seen[0]
 
 
-@pytest.mark.parametrize("options", [PLAIN, PruneOptions(pattern=NOfM(4, 8), score="ria")], ids=["plain", "4:8"])
+@pytest.mark.parametrize("options", [PLAIN, SOLVED], ids=["plain", "solved"])
 @pytest.mark.parametrize("blocks", range(tiny.BLOCKS + 1))
 def test_killed_after_any_block_it_goes_on_there(
     model: Path, tmp_path: Path, options: PruneOptions, blocks: int
