@@ -170,10 +170,12 @@ def _require_fit(base: GGUFFile, request: BuildRequest) -> None:
     needed = memory_needed(base, recipe.sequences, recipe.sequence_length, options) + _PROGRAM_BYTES
     available = psutil.virtual_memory().available
     if needed > available:
+        # Training needs the whole model in memory, where the rest needs one block.
+        lighter = "train nothing with --recipe fast or " if options.distillation is not None else "or "
         raise BuildError(
             f"Building from {request.base.manifest.name} with {recipe.tokens:,} calibration tokens takes about "
             f"{needed / 1024**3:.1f} GB of memory, and {available / 1024**3:.1f} GB are free; "
-            "close other programs, lower --tokens or choose a smaller --base."
+            f"close other programs, lower --tokens, {lighter}choose a smaller --base."
         )
 
 

@@ -37,10 +37,10 @@ class Recipe:
     score: Literal["magnitude", "wanda", "ria"] = "wanda"
     pattern: str = UNSTRUCTURED
     sparsity: float = 0.5
-    reconstruction: Literal["none", "least-squares", "distillation"] = "none"
-    training_tokens: int = 0
-    tokens: int = 32 * 1024
-    sequence_length: int = 1024
+    reconstruction: Literal["none", "least-squares", "distillation"] = "distillation"
+    training_tokens: int = 8 * 1024
+    tokens: int = 8 * 1024
+    sequence_length: int = 256
     project_share: float = 0.5
     seed: int = 0
     quantisation: Literal["Q8_0"] = "Q8_0"
