@@ -11,7 +11,8 @@ from torch import Tensor
 
 # Of the mean of the diagonal. Holds the solution near the dense weights where calibration says little.
 _DAMPING = 0.01
-_ITERATIONS = 12
+# Of the error that can be mended, six mend all but a twentieth, where twelve would cost twice as much.
+_ITERATIONS = 6
 
 
 class InputGram:
@@ -36,16 +37,17 @@ class InputGram:
         return self._sum
 
 
-def least_squares(weight: Tensor, mask: Tensor, gram: Tensor) -> Tensor:
+def least_squares(weight: Tensor, mask: Tensor, gram: Tensor, iterations: int = _ITERATIONS) -> Tensor:
     """The weights that best stand in for `weight` among those that have zeros where `mask` has.
 
-    Conjugate gradients on all rows at once, preconditioned with the diagonal: a dozen multiplications by the Gram
+    Conjugate gradients on all rows at once, preconditioned with the diagonal: a few multiplications by the Gram
     matrix, where a factorisation a row would take thousands of times as many operations.
 
     Args:
         weight: the dense matrix, shape (outputs, inputs).
         mask: True for what survives, of the same shape.
         gram: shape (inputs, inputs).
+        iterations: of conjugate gradients.
 
     Returns:
         Shape as `weight`; exactly zero where the mask is False.
@@ -57,7 +59,7 @@ def least_squares(weight: Tensor, mask: Tensor, gram: Tensor) -> Tensor:
     residual = ((weight - solved) @ damped).mul_(mask)
     direction = residual * scale
     product = (residual * direction).sum(dim=1, keepdim=True)
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         image = (direction @ damped).mul_(mask)
         step = _quotient(product, (direction * image).sum(dim=1, keepdim=True))
         solved.addcmul_(step, direction)
