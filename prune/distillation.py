@@ -30,8 +30,8 @@ _MOMENTUM = 0.9
 _SQUARES = 0.95
 _LEAST = 1e-12
 _WARMUP_STEPS = 4
-# The weight and its two moments as 32-bit floats, and its 16-bit copy for the backward pass.
-_BYTES_A_WEIGHT = 14
+# The weight as a 32-bit float, and as 16-bit ones its two moments and the copy for the backward pass.
+_BYTES_A_WEIGHT = 10
 # Positions whose distributions are in memory at a time.
 _POSITIONS = 256
 # A checkpoint is written so many times while training: each is several times as large as the model.
@@ -111,8 +111,10 @@ class _Adam:
     def __init__(self, weights: dict[str, nn.Parameter]) -> None:
         self.step = 0
         self.rate = 0.0
-        self._means = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-        self._squares = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        # Kept as 16-bit floats: with so little to remember, more than they hold is noise.
+        self._means, self._squares = (
+            {name: torch.zeros_like(weight, dtype=torch.bfloat16) for name, weight in weights.items()} for _ in range(2)
+        )
         for name, weight in weights.items():
             weight.register_post_accumulate_grad_hook(partial(self._update, name))  # type: ignore[no-untyped-call]
 
@@ -126,9 +128,10 @@ class _Adam:
                 f"The training of {name!r} met values that are not finite numbers; build again without distillation."
             )
         gradient.mul_(weight != 0)
-        mean, squares = self._means[name], self._squares[name]
-        mean.lerp_(gradient, 1 - _MOMENTUM)
-        squares.mul_(_SQUARES).addcmul_(gradient, gradient, value=1 - _SQUARES)
+        mean = self._means[name].float().lerp_(gradient, 1 - _MOMENTUM)
+        squares = self._squares[name].float().mul_(_SQUARES).addcmul_(gradient, gradient, value=1 - _SQUARES)
+        self._means[name].copy_(mean)
+        self._squares[name].copy_(squares)
         spread = (squares / (1 - _SQUARES**self.step)).sqrt_().add_(_LEAST)
         weight.addcdiv_(mean, spread, value=-self.rate / (1 - _MOMENTUM**self.step))
 
