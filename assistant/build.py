@@ -22,6 +22,8 @@ from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
 from export.vocabulary import KeptVocabulary, trim, trim_vocabulary
 from prune.gguf_file import GGUFFile
+from prune.options import Distillation, PruneOptions, refuse_indivisible
+from prune.patterns import parse_pattern
 
 # What Python, torch and transformers take before a weight is read.
 _PROGRAM_BYTES = 700 * 1024**2
@@ -86,7 +88,7 @@ def build(
 
     with GGUFFile(request.base.path) as base:
         _refuse_sparse(base, request.base.name)
-        _require_memory(base, request)
+        _require_fit(base, request)
         progress("Reading calibration text", 0.0)
         calibration = _calibration_set(request)
         trimming = _trimming(request, progress) if request.recipe.vocabulary == "trimmed" else None
@@ -98,11 +100,13 @@ def build(
             trimming.kept.digest if trimming is not None else None,
         )
         name = f"{request.base.manifest.name}-{request.language.value}-{identity[:10]}"
-        with store.installing("submodels", name, waiting=waiting) as installation:
+        with store.installing("submodels", name, resumable=True, waiting=waiting) as installation:
             if isinstance(installation.existing, SubModelEntry):
                 return Built(installation.existing, new=False)
             path = installation.directory / "model.gguf"
             written = path if trimming is None else path.with_name("whole.gguf")
+            for left in (path, written):  # by a run that was killed; its checkpoints are all that counts
+                left.unlink(missing_ok=True)
             _write_model(base, written, calibration, request, progress)
             if trimming is not None:
                 progress("Trimming the vocabulary", 0.0)
@@ -129,6 +133,17 @@ def build(
             return Built(entry, new=True)
 
 
+def prune_options(recipe: Recipe) -> PruneOptions:
+    """What the recipe says of pruning."""
+    return PruneOptions(
+        sparsity=recipe.sparsity,
+        pattern=parse_pattern(recipe.pattern),
+        score=recipe.score,
+        least_squares=recipe.reconstruction != "none",
+        distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
+    )
+
+
 def _require_torch() -> None:
     missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
     if missing:
@@ -146,17 +161,21 @@ def _refuse_sparse(base: GGUFFile, name: str) -> None:
         )
 
 
-def _require_memory(base: GGUFFile, request: BuildRequest) -> None:
-    from prune.driver import memory_needed
+def _require_fit(base: GGUFFile, request: BuildRequest) -> None:
+    from prune.driver import memory_needed, prunable_tensors
 
     recipe = request.recipe
-    needed = memory_needed(base, recipe.sequences, recipe.sequence_length) + _PROGRAM_BYTES
+    options = prune_options(recipe)
+    refuse_indivisible(base, prunable_tensors(base), options.pattern)
+    needed = memory_needed(base, recipe.sequences, recipe.sequence_length, options) + _PROGRAM_BYTES
     available = psutil.virtual_memory().available
     if needed > available:
+        # Training needs the whole model in memory, where the rest needs one block.
+        lighter = "train nothing with --recipe fast or " if options.distillation is not None else "or "
         raise BuildError(
             f"Building from {request.base.manifest.name} with {recipe.tokens:,} calibration tokens takes about "
             f"{needed / 1024**3:.1f} GB of memory, and {available / 1024**3:.1f} GB are free; "
-            "close other programs, lower --tokens or choose a smaller --base."
+            f"close other programs, lower --tokens, {lighter}choose a smaller --base."
         )
 
 
@@ -203,7 +222,7 @@ def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:
 def _write_model(
     base: GGUFFile, path: Path, calibration: CalibrationSet, request: BuildRequest, progress: Progress
 ) -> None:
-    """Writes the sub-model's file, with the base's whole vocabulary."""
+    """Writes the sub-model's file, with the base's whole vocabulary; beside it, what a later try goes on from."""
     from export.gguf_writer import GGUFRewriter
     from export.quantise import quantise_q8_0
     from prune.driver import prunable_tensors, prune_blocks
@@ -217,8 +236,14 @@ def _write_model(
         "sned.sparsity": recipe.sparsity,
         "sned.calibration.digest": calibration.record.digest,
     }
+    options = prune_options(recipe)
+    doing = "Pruning" if options.distillation is None else "Pruning, and training what is left"
     pruned = prune_blocks(
-        base, calibration.tokens, recipe.sparsity, progress=lambda fraction: progress("Pruning", fraction)
+        base,
+        calibration.tokens,
+        options,
+        progress=lambda fraction: progress(doing, fraction),
+        checkpoints=path.with_name("checkpoints"),
     )
     with GGUFRewriter(base, path, dict.fromkeys(names, GGMLQuantizationType.Q8_0), metadata) as writer:
         for matrix in pruned:

@@ -26,6 +26,7 @@ from export.sparsity import measured_sparsity
 from prune.blocks import BlockLoader
 from prune.driver import prunable_tensors, prune_blocks
 from prune.gguf_file import GGUFFile
+from prune.options import PruneOptions
 
 
 def dense_pass(file: GGUFFile, tokens: np.ndarray) -> tuple[float, float]:
@@ -51,7 +52,7 @@ def build(file: GGUFFile, tokens: np.ndarray, path: Path) -> float:
     started = time.perf_counter()
     names = prunable_tensors(file)
     with GGUFRewriter(file, path, dict.fromkeys(names, GGMLQuantizationType.Q8_0), {}) as writer:
-        for matrix in prune_blocks(file, tokens, 0.5):
+        for matrix in prune_blocks(file, tokens, PruneOptions()):
             writer.write(matrix.name, quantise_q8_0(matrix.values))
         writer.finish()
     measured_sparsity(path, names)

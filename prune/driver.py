@@ -1,23 +1,31 @@
-"""One pass through a model that prunes each matrix as soon as its inputs are known, then goes on through it.
+"""From a base model and calibration tokens to pruned matrices: the pass that finds masks, then training, if asked for.
 
-Every matrix sees what the pruned model before it computes, and each is multiplied once: the pass costs one dense
-forward pass over the calibration tokens, and memory for one block and two sets of activations, whatever the depth.
+`prune_blocks` is the door; it can be killed at any moment, and goes on from its last checkpoint when called again.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from prune.architectures import Matrix, architecture_of
-from prune.blocks import Block, BlockLoader
-from prune.errors import CheckpointError, UsageError
+from prune.architectures import architecture_of
+from prune.blocks import BlockLoader
+from prune.checkpoint import Checkpoint
+from prune.distillation import Lessons, Output, Student, distil, distillation_memory
+from prune.errors import UsageError
 from prune.gguf_file import GGUFFile
-from prune.wanda import InputNorms, pruned_per_row, unstructured_mask, wanda_scores
+from prune.options import PruneOptions, refuse_indivisible
+from prune.passing import MaskPass, pruned_from, survivors_of, weights_in
+
+# Training a weight on a token costs three multiplications where a pass costs one, and the teacher's pass comes before.
+_TRAINING_COST = 3
+
+Progress = Callable[[float], None]
+
+_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +39,51 @@ class PrunedMatrix:
     values: npt.NDArray[np.float32]
 
 
-Progress = Callable[[float], None]
-
-_FLOAT_BYTES = 4
-
-
 def prune_blocks(
     file: GGUFFile,
     tokens: npt.NDArray[np.int32],
-    sparsity: float,
+    options: PruneOptions,
     progress: Progress = lambda fraction: None,
+    checkpoints: Path | None = None,
 ) -> Iterator[PrunedMatrix]:
     """The pruned form of every linear layer of a model's blocks, block by block.
 
-    Wanda (arXiv 2306.11695), unstructured, compared per output row. Embeddings, norms, biases and the output matrix
-    are not touched.
+    Embeddings, norms, biases and the output matrix are not touched.
 
     Args:
         file: the base model.
         tokens: calibration set, shape (sequences, tokens a sequence), without padding.
-        sparsity: fraction of each row to prune, between 0 and 1.
+        options: how to prune.
         progress: told the fraction of the work done, from 0 to 1.
+        checkpoints: a folder for what a later call with the same arguments goes on from; none is kept without it.
 
     Raises:
         CheckpointError: the model's architecture is not supported, or its weights give activations that are not finite.
-        UsageError: the calibration set is empty.
+        UsageError: the calibration set is empty, or a matrix cannot have the pattern.
     """
     if tokens.ndim != 2 or not tokens.size:
         raise UsageError("The calibration set holds no whole sequence; give more calibration text.")
-    yield from _Pass(file, tokens, sparsity, progress).run()
+    refuse_indivisible(file, prunable_tensors(file), options.pattern)
+    checkpoint = Checkpoint(checkpoints, _key(file, tokens, options)) if checkpoints is not None else None
+    training = options.distillation
+    share = 1.0 if training is None else tokens.size / (tokens.size + _TRAINING_COST * training.tokens)
+    loader = BlockLoader(file, sequence_length=tokens.shape[1])
+    masks = MaskPass(loader, tokens, options, lambda fraction: progress(share * fraction), checkpoint)
+    if training is None:
+        for index, matrix, weight in masks.run():
+            yield PrunedMatrix(matrix.weight_name(index), loader.in_file_order(matrix, weight))
+        return
+    kept = {
+        matrix.weight_name(index): survivors_of(weight, values=options.least_squares)
+        for index, matrix, weight in masks.run()
+    }
+    student = Student(loader, lambda index, matrix, dense: pruned_from(kept.pop(matrix.weight_name(index)), dense))
+    lessons = Lessons(tokens, masks.hidden, Output(loader, tokens))
+    distil(student, lessons, training, lambda fraction: progress(share + (1 - share) * fraction), checkpoint)
+    for index in range(loader.count):
+        for matrix in loader.architecture.matrices:
+            name = matrix.weight_name(index)
+            yield PrunedMatrix(name, loader.in_file_order(matrix, student.weights[name].detach()))
 
 
 def prunable_tensors(file: GGUFFile) -> list[str]:
@@ -74,100 +98,10 @@ def prunable_tensors(file: GGUFFile) -> list[str]:
     return [file.tensor(name).name for name in names]
 
 
-class _Pass:
-    """The state of one pass: hidden states of all sequences, and the work done so far."""
+def memory_needed(file: GGUFFile, sequences: int, sequence_length: int, options: PruneOptions) -> int:
+    """Bytes that `prune_blocks` holds at its peak, beside the program itself.
 
-    def __init__(self, file: GGUFFile, tokens: npt.NDArray[np.int32], sparsity: float, progress: Progress) -> None:
-        self._loader = BlockLoader(file, sequence_length=tokens.shape[1])
-        self._sparsity = sparsity
-        self._progress = progress
-        self._hidden = self._loader.embed(tokens)
-        self._work_done = 0
-        self._work = len(tokens) * sum(
-            _weights(file, matrix.weight_name(block))
-            for block in range(self._loader.count)
-            for matrix in self._loader.architecture.matrices
-        )
-
-    @torch.inference_mode()  # as a decorator, it is off while the caller has a matrix
-    def run(self) -> Iterator[PrunedMatrix]:
-        self._progress(0.0)
-        for index in range(self._loader.count):
-            yield from self._block(index, self._loader.load(index))
-            self._loader.unload(index)
-
-    def _block(self, index: int, block: Block) -> Iterator[PrunedMatrix]:
-        stages = self._loader.architecture
-
-        inputs, norms = _gathered(map(block.attention_input, self._hidden))
-        yield from self._prune(index, block, stages.attention_input, norms)
-        outputs = map(block.attention_context, _consumed(inputs))
-        contexts, norms = _gathered(self._counted(outputs, index, stages.attention_input))
-        yield from self._prune(index, block, (stages.attention_output,), norms)
-        self._add_to_hidden(map(block.linear(stages.attention_output), _consumed(contexts)))
-
-        inputs, norms = _gathered(map(block.mlp_input, self._hidden))
-        yield from self._prune(index, block, stages.mlp_input, norms)
-        outputs = map(block.mlp_activation, _consumed(inputs))
-        activations, norms = _gathered(self._counted(outputs, index, (stages.attention_output, *stages.mlp_input)))
-        yield from self._prune(index, block, (stages.mlp_output,), norms)
-        outputs = map(block.linear(stages.mlp_output), _consumed(activations))
-        self._add_to_hidden(self._counted(outputs, index, (stages.mlp_output,)))
-
-    def _add_to_hidden(self, updates: Iterable[Tensor]) -> None:
-        for hidden, update in zip(self._hidden, updates, strict=True):
-            hidden.add_(update)
-
-    def _prune(
-        self, index: int, block: Block, matrices: tuple[Matrix, ...], norms: InputNorms
-    ) -> Iterator[PrunedMatrix]:
-        input_norms = norms.result()
-        for matrix in matrices:
-            name = matrix.weight_name(index)
-            weight = block.linear(matrix).weight
-            scores = wanda_scores(weight, input_norms)
-            if not torch.isfinite(scores).all():
-                raise CheckpointError(
-                    f"The weights or inputs of {name!r} in {self._loader.file.path} are not finite numbers: "
-                    "the base model is damaged; remove it and fetch it again."
-                )
-            weight *= unstructured_mask(scores, pruned_per_row(weight, self._sparsity))
-            yield PrunedMatrix(name, self._loader.in_file_order(matrix, weight))
-
-    def _counted(self, outputs: Iterable[Tensor], index: int, matrices: tuple[Matrix, ...]) -> Iterator[Tensor]:
-        """Passes a sequence's outputs on, and tells of the work done for each.
-
-        Work is counted in weights multiplied, so that the time left is a straight line.
-        """
-        work = sum(_weights(self._loader.file, matrix.weight_name(index)) for matrix in matrices)
-        for output in outputs:
-            self._work_done += work
-            self._progress(self._work_done / self._work)
-            yield output
-
-
-def _gathered(activations: Iterable[Tensor]) -> tuple[deque[Tensor], InputNorms]:
-    """The activations of all sequences, and the norms of their features."""
-    gathered, norms = deque[Tensor](), InputNorms()
-    for activation in activations:
-        norms.add(activation)
-        gathered.append(activation)
-    return gathered, norms
-
-
-def _consumed(activations: deque[Tensor]) -> Iterator[Tensor]:
-    """Each of the activations, whose memory is free again once the next is asked for."""
-    while activations:
-        yield activations.popleft()
-
-
-def _weights(file: GGUFFile, name: str) -> int:
-    rows, columns = file.tensor(name).shape
-    return rows * columns
-
-
-def memory_needed(file: GGUFFile, sequences: int, sequence_length: int) -> int:
-    """Bytes that `prune_blocks` holds at its peak, beside the program itself: activations and one block's weights.
+    That is activations and one block's weights; with distillation the whole model's weights and what trains them.
 
     Raises:
         CheckpointError: the architecture is not supported, or the metadata is incomplete.
@@ -175,6 +109,19 @@ def memory_needed(file: GGUFFile, sequences: int, sequence_length: int) -> int:
     arguments = architecture_of(file).config_arguments(file)
     width, intermediate = arguments["hidden_size"], arguments["intermediate_size"]
     activations = sequences * sequence_length * (width + max(width, intermediate)) * _FLOAT_BYTES
-    block = sum(_weights(file, matrix.weight_name(0)) for matrix in architecture_of(file).matrices) * _FLOAT_BYTES
+    names = prunable_tensors(file)
+    block = sum(weights_in(file, name) for name in names[: len(architecture_of(file).matrices)]) * _FLOAT_BYTES
     # Scores and mask of the widest matrix, and one sequence's gate and up activations, come on top.
-    return int(activations + 2 * block + 4 * sequence_length * intermediate * _FLOAT_BYTES)
+    passing = int(activations + 2 * block + 4 * sequence_length * intermediate * _FLOAT_BYTES)
+    if options.distillation is None:
+        return passing
+    teacher = sequences * sequence_length * width * _FLOAT_BYTES
+    training: int = teacher + distillation_memory(file, sequence_length)
+    return max(passing, training)
+
+
+def _key(file: GGUFFile, tokens: npt.NDArray[np.int32], options: PruneOptions) -> str:
+    """Names what a checkpoint is of. Of the base model its header alone is looked at: all of it would take long."""
+    digest = hashlib.sha256(repr((options, sorted(file.tensors.items()), tokens.shape)).encode())
+    digest.update(np.ascontiguousarray(tokens, dtype="<i4").tobytes())
+    return digest.hexdigest()

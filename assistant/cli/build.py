@@ -9,14 +9,28 @@ import typer
 
 from assistant.cli.options import ProgressForm, ProgressOption
 from assistant.cli.output import print_json
-from assistant.recipe import Recipe
+from assistant.recipe_files import DEFAULT, recipe_called
 
 if TYPE_CHECKING:
     from assistant.build import BuildRequest
     from assistant.settings import Settings
     from assistant.store import Store, SubModelEntry
 
-_DEFAULT = Recipe()
+
+class Score(StrEnum):
+    """The values of a recipe's `score`."""
+
+    MAGNITUDE = "magnitude"
+    WANDA = "wanda"
+    RIA = "ria"
+
+
+class Reconstruction(StrEnum):
+    """The values of a recipe's `reconstruction`."""
+
+    NONE = "none"
+    LEAST_SQUARES = "least-squares"
+    DISTILLATION = "distillation"
 
 
 class Vocabulary(StrEnum):
@@ -32,16 +46,30 @@ def build(
         str | None, typer.Option(help="python, java, cpp or javascript; the project's own by default.")
     ] = None,
     base: Annotated[str | None, typer.Option(help="Base model to cut from; see sned models.")] = None,
-    sparsity: Annotated[float, typer.Option(help="Fraction of zeros in every pruned matrix.")] = _DEFAULT.sparsity,
-    tokens: Annotated[int, typer.Option(help="Calibration tokens in all.")] = _DEFAULT.tokens,
-    sequence_length: Annotated[int, typer.Option(help="Tokens of a calibration sequence.")] = _DEFAULT.sequence_length,
+    recipe: Annotated[
+        str, typer.Option(help="fast, balanced or best, or a TOML file; the options below change single fields of it.")
+    ] = DEFAULT,
+    score: Annotated[Score | None, typer.Option(help="What a weight is judged by.")] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="unstructured, or N:M for N weights kept of every M inputs, such as 4:8.")
+    ] = None,
+    sparsity: Annotated[float | None, typer.Option(help="Fraction of zeros in every pruned matrix.")] = None,
+    reconstruction: Annotated[
+        Reconstruction | None, typer.Option(help="What becomes of the weights that survive.")
+    ] = None,
+    training_tokens: Annotated[
+        int | None, typer.Option(help="Calibration tokens that distillation learns from, in all its steps.")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(help="Calibration tokens in all.")] = None,
+    sequence_length: Annotated[int | None, typer.Option(help="Tokens of a calibration sequence.")] = None,
     project_share: Annotated[
-        float, typer.Option(help="Most of the calibration tokens that may come from the project, 0 to 1.")
-    ] = _DEFAULT.project_share,
-    seed: Annotated[int, typer.Option(help="Chooses which calibration text is taken.")] = _DEFAULT.seed,
+        float | None, typer.Option(help="Most of the calibration tokens that may come from the project, 0 to 1.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Chooses which calibration text is taken.")] = None,
     vocabulary: Annotated[
-        Vocabulary, typer.Option(help="whole, or trimmed to the tokens that the language's code uses: smaller, faster.")
-    ] = Vocabulary(_DEFAULT.vocabulary),
+        Vocabulary | None,
+        typer.Option(help="whole, or trimmed to the tokens that the language's code uses: smaller, faster."),
+    ] = None,
     calibration: Annotated[
         list[Path] | None,
         typer.Option(help="A folder or archive of code to calibrate on, instead of what is found on this machine."),
@@ -61,20 +89,27 @@ def build(
     from assistant.settings import load_settings
     from assistant.store import Store
 
-    recipe = Recipe(
-        sparsity=sparsity,
-        tokens=tokens,
-        sequence_length=sequence_length,
-        project_share=project_share,
-        seed=seed,
-        vocabulary=vocabulary.value,
+    changes = {
+        "score": score,
+        "pattern": pattern,
+        "sparsity": sparsity,
+        "reconstruction": reconstruction,
+        "training_tokens": training_tokens,
+        "tokens": tokens,
+        "sequence_length": sequence_length,
+        "project_share": project_share,
+        "seed": seed,
+        "vocabulary": vocabulary,
+    }
+    chosen = recipe_called(
+        recipe, {name: value.value if isinstance(value, StrEnum) else value for name, value in changes.items()}
     )
     settings = load_settings()
     store = Store(settings.home)
     request = BuildRequest(
         base=base_to_build_from(store, settings, base),
         language=language_to_build_for(path, language),
-        recipe=recipe,
+        recipe=chosen,
         project=path,
         calibration=tuple(calibration or ()),
     )

@@ -138,6 +138,36 @@ def test_the_same_inputs_give_the_same_bytes_and_are_not_built_twice(machine: Ma
     assert second == first
 
 
+def test_killed_it_goes_on_and_gives_the_same_bytes(machine: Machine) -> None:
+    whole = machine.build("--pattern", "4:8")
+    assert machine.sned("models", "remove", whole.name, "--yes").returncode == 0
+    staging = machine.home / "staging" / "submodels" / whole.name / "checkpoints"
+    process = machine.start("build", "--base", TINY, *SMALL_SET, "--pattern", "4:8")
+    while process.poll() is None and not list(staging.glob("block-*")):
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert machine.build("--pattern", "4:8") == whole
+    entry = Store(machine.home).submodel(whole.name)
+    assert entry is not None
+    assert [path.name for path in sorted(entry.directory.iterdir())] == ["manifest.json", "model.gguf"]
+
+
+def test_a_recipe_file_says_how(machine: Machine, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('score = "ria"\npattern = "8:16"\nreconstruction = "least-squares"\ntraining_tokens = 0\n')
+    manifest = machine.build("--recipe", recipe, "--seed", "4")
+    assert manifest.recipe["score"] == "ria"
+    assert manifest.recipe["seed"] == 4
+    entry = Store(machine.home).submodel(manifest.name)
+    assert entry is not None
+    for tensor in gguf.GGUFReader(entry.path).tensors:
+        if tensor.name in manifest.sparsity:
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            assert ((values.reshape(len(values), -1, 16) != 0).sum(axis=2) <= 8).all(), tensor.name
+            assert manifest.sparsity[tensor.name] == pytest.approx(0.5, abs=0.001)
+
+
 def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> None:
     whole, trimmed = machine.build(), machine.build("--vocabulary", "trimmed")
     assert trimmed.identity != whole.identity
@@ -216,6 +246,10 @@ def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
         (("--base", "gpt-17"), 2, "'gpt-17'"),
         (("--base", "1.5b"), 2, "sned fetch qwen2.5-coder-1.5b-instruct"),
         (("--sparsity", "1.5"), 2, "1.5"),
+        (("--recipe", "fastest"), 2, "balanced, best, fast"),
+        (("--pattern", "3:5"), 2, "'3:5'"),
+        (("--pattern", "4:8", "--sparsity", "0.3"), 2, "leave the sparsity out"),
+        (("--recipe", "fast", "--training-tokens", "4096"), 2, "where nothing is trained"),
         (("--tokens", "100"), 2, "100 calibration tokens"),
         (("--project-share", "-1"), 2, "-1"),
         (("--calibration", "nowhere"), 2, "nowhere"),
@@ -260,7 +294,7 @@ def test_a_project_in_another_language_says_what_is_possible(machine: Machine, t
 def test_the_default_model_is_built_within_its_memory(machine: Machine, base_model: Path) -> None:
     fetched = machine.sned("fetch", "--from", base_model)
     assert fetched.returncode == 0, fetched.stderr
-    process = machine.start("build", "--json", "--tokens", "8192")
+    process = machine.start("build", "--recipe", "fast", "--json", "--tokens", "8192")
     peak, watched = 0, psutil.Process(process.pid)
     while process.poll() is None:
         try:

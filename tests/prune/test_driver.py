@@ -10,6 +10,7 @@ import torch
 from prune.driver import memory_needed, prunable_tensors, prune_blocks
 from prune.errors import CheckpointError, UsageError
 from prune.gguf_file import GGUFFile
+from prune.options import PruneOptions
 from tests.prune import reference
 from tests.prune import tiny_models as tiny
 
@@ -21,7 +22,7 @@ TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (5, 24)).astype(n
 def test_equals_the_paper_written_out(architecture: str, sparsity: float, tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", architecture)
     with GGUFFile(model.path) as file:
-        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, sparsity)}
+        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, PruneOptions(sparsity))}
     expected = reference.prune(model.weights, architecture, TOKENS, sparsity)
     assert pruned.keys() == expected.keys()
     for name, values in pruned.items():
@@ -36,7 +37,7 @@ def test_reads_quantised_bases(quantisation: str, tmp_path: Path) -> None:
     # Rows of 64 and 96 values: whole blocks of 32.
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2", gguf.GGMLQuantizationType[quantisation])
     with GGUFFile(model.path) as file:
-        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, 0.5)}
+        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, PruneOptions())}
         assert list(pruned) == prunable_tensors(file)
     for name, values in pruned.items():
         kept = values != 0
@@ -47,7 +48,9 @@ def test_reads_quantised_bases(quantisation: str, tmp_path: Path) -> None:
 def test_the_same_inputs_give_the_same_masks(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
     with GGUFFile(model.path) as file:
-        first, second = ([matrix.values.tobytes() for matrix in prune_blocks(file, TOKENS, 0.5)] for _ in range(2))
+        first, second = (
+            [matrix.values.tobytes() for matrix in prune_blocks(file, TOKENS, PruneOptions())] for _ in range(2)
+        )
     assert first == second
 
 
@@ -55,7 +58,7 @@ def test_other_calibration_text_gives_other_masks(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
     with GGUFFile(model.path) as file:
         first, second = (
-            np.concatenate([matrix.values.ravel() == 0 for matrix in prune_blocks(file, tokens, 0.5)])
+            np.concatenate([matrix.values.ravel() == 0 for matrix in prune_blocks(file, tokens, PruneOptions())])
             for tokens in (TOKENS, TOKENS[::-1] // 4)
         )
     assert 0.01 < (first != second).mean() < 0.5
@@ -65,7 +68,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
     seen: list[float] = []
     with GGUFFile(model.path) as file:
-        for _ in prune_blocks(file, TOKENS, 0.5, progress=seen.append):
+        for _ in prune_blocks(file, TOKENS, PruneOptions(), progress=seen.append):
             pass
     assert seen[0] == 0.0
     assert seen[-1] == 1.0
@@ -75,7 +78,7 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
 def test_the_callers_own_gradients_are_left_alone(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
     with GGUFFile(model.path) as file:
-        for _ in prune_blocks(file, TOKENS, 0.5):
+        for _ in prune_blocks(file, TOKENS, PruneOptions()):
             assert torch.is_grad_enabled()
             assert not torch.is_inference_mode_enabled()
 
@@ -86,7 +89,7 @@ def test_memory_does_not_grow_with_depth(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(tiny, "BLOCKS", blocks)
         model = tiny.write_tiny_model(tmp_path / f"{blocks}.gguf", "qwen2")
         with GGUFFile(model.path) as file:
-            needed.append(memory_needed(file, 32, 1024))
+            needed.append(memory_needed(file, 32, 1024, PruneOptions()))
     assert needed[0] == needed[1] > 32 * 1024 * (tiny.HIDDEN + tiny.INTERMEDIATE) * 4
 
 
@@ -95,7 +98,7 @@ def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
     damaged[3, 5] = np.nan
     model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2", replace={"blk.1.ffn_down.weight": damaged})
     with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"blk\.1\.ffn_down\.weight"):
-        list(prune_blocks(file, TOKENS, 0.5))
+        list(prune_blocks(file, TOKENS, PruneOptions()))
 
 
 def test_an_unsupported_architecture_is_refused_with_those_that_are(tmp_path: Path) -> None:
@@ -108,17 +111,17 @@ def test_a_token_outside_the_vocabulary_is_refused(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2")
     tokens = np.full((1, 8), tiny.VOCABULARY, dtype=np.int32)
     with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=f"Token {tiny.VOCABULARY}"):
-        list(prune_blocks(file, tokens, 0.5))
+        list(prune_blocks(file, tokens, PruneOptions()))
 
 
 def test_no_calibration_text_is_refused(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2")
     with GGUFFile(model.path) as file, pytest.raises(UsageError, match="no whole sequence"):
-        list(prune_blocks(file, np.empty((0, 24), dtype=np.int32), 0.5))
+        list(prune_blocks(file, np.empty((0, 24), dtype=np.int32), PruneOptions()))
 
 
 def test_a_matrix_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
     wrong = {"blk.0.attn_v.weight": np.zeros((7, tiny.HIDDEN), dtype=np.float32)}
     model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2", replace=wrong)
     with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match="v_proj"):
-        list(prune_blocks(file, TOKENS, 0.5))
+        list(prune_blocks(file, TOKENS, PruneOptions()))

@@ -1,0 +1,67 @@
+"""What a pruning run does, as plain options."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prune.errors import UsageError
+from prune.gguf_file import GGUFFile
+from prune.patterns import UNSTRUCTURED, NOfM
+
+Score = Literal["magnitude", "wanda", "ria"]
+
+
+@dataclass(frozen=True, slots=True)
+class Distillation:
+    """How the surviving weights are trained once the masks are fixed.
+
+    Attributes:
+        tokens: calibration tokens learnt from in all, each sequence again once all have been seen.
+        rate: the highest learning rate. With few and short steps Adam's are all noise at first, and larger ones undo
+            more than they mend: at 1e-4 the divergence grows (docs/pruning.md).
+    """
+
+    tokens: int
+    rate: float = 1.5e-5
+
+
+@dataclass(frozen=True, slots=True)
+class PruneOptions:
+    """How matrices are pruned.
+
+    Attributes:
+        sparsity: fraction of zeros; that of `pattern`, where this is N:M.
+        pattern: where zeros may fall; None for anywhere in an output row.
+        score: what a weight is judged by.
+        least_squares: whether surviving weights are solved anew for their matrix's outputs.
+        distillation: the training of what survives, after that; None for none.
+    """
+
+    sparsity: float = 0.5
+    pattern: NOfM | None = None
+    score: Score = "wanda"
+    least_squares: bool = False
+    distillation: Distillation | None = None
+
+    def __post_init__(self) -> None:
+        if self.pattern is not None and self.sparsity != self.pattern.sparsity:
+            raise UsageError(
+                f"{self.pattern} leaves a sparsity of {self.pattern.sparsity}, and {self.sparsity} was asked for; "
+                f"leave the sparsity out, or choose the pattern {UNSTRUCTURED}."
+            )
+
+
+def refuse_indivisible(file: GGUFFile, names: list[str], pattern: NOfM | None) -> None:
+    """Makes sure that a pattern's groups divide the rows of every matrix to be pruned; looks at shapes alone.
+
+    Raises:
+        UsageError: they do not; the message names the first such matrix.
+    """
+    if pattern is None:
+        return
+    for name in names:
+        inputs = file.tensor(name).shape[1]
+        if inputs % pattern.group:
+            raise UsageError(
+                f"The pattern {pattern} does not fit {name!r} in {file.path}: groups of {pattern.group} do not divide "
+                f"its {inputs} inputs; choose a smaller group, or {UNSTRUCTURED}."
+            )

@@ -1,0 +1,196 @@
+"""One pass through a model that prunes each matrix as soon as its inputs are known.
+
+Every matrix is multiplied once: the pass costs one dense forward pass over the calibration tokens, and memory for one
+block and two sets of activations, whatever the depth. It goes on through the pruned matrices, so that each sees what
+the pruned model before it computes; or, where what survives is trained after, through the dense ones, so that it ends
+with what the dense model computes, for the training to learn from.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from prune.architectures import Matrix
+from prune.blocks import Block, BlockLoader
+from prune.checkpoint import Checkpoint
+from prune.errors import CheckpointError
+from prune.gguf_file import GGUFFile
+from prune.least_squares import InputGram, least_squares
+from prune.masks import n_of_m_mask, pruned_per_row, unstructured_mask
+from prune.options import PruneOptions
+from prune.scores import InputNorms, scores_of
+
+Progress = Callable[[float], None]
+
+_MASK, _VALUES = "mask", "values"
+
+# A matrix, and its pruned weight in transformers' row order.
+Pruned = tuple[Matrix, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What is known of the inputs that some matrices share: norms, and the Gram matrix where it is of use."""
+
+    norms: InputNorms
+    gram: InputGram | None
+
+
+class MaskPass:
+    """The state of one pass: hidden states of all sequences, and the work done so far."""
+
+    def __init__(
+        self,
+        loader: BlockLoader,
+        tokens: npt.NDArray[np.int32],
+        options: PruneOptions,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Embeds the tokens, or takes up what the checkpoint kept."""
+        self._loader = loader
+        self._options = options
+        self._progress = progress
+        self._checkpoint = checkpoint
+        self._done, hidden = checkpoint.blocks() if checkpoint is not None else (0, None)
+        self.hidden = loader.embed(tokens) if hidden is None else hidden
+        self._work = len(tokens) * sum(self._block_work(index) for index in range(loader.count))
+        self._work_done = len(tokens) * sum(self._block_work(index) for index in range(self._done))
+
+    @torch.inference_mode()  # as a decorator, it is off while the caller has a matrix
+    def run(self) -> Iterator[tuple[int, Matrix, Tensor]]:
+        """Each matrix with the index of its block, and its pruned weight in transformers' row order.
+
+        `hidden` holds the hidden states after the last block at the end, shape (sequences, tokens, width).
+        """
+        self._progress(self._work_done / self._work)
+        for index in range(self._loader.count):
+            block = self._loader.load(index)
+            if index < self._done:
+                yield from ((index, *pruned) for pruned in self._again(index, block))
+            else:
+                kept: dict[str, Tensor] = {}
+                for matrix, weight in self._block(index, block):
+                    if self._checkpoint is not None:
+                        survivors = survivors_of(weight, values=self._options.least_squares)
+                        kept |= {f"{matrix.gguf_name} {part}": tensor for part, tensor in survivors.items()}
+                    yield index, matrix, weight
+                if self._checkpoint is not None:
+                    self._checkpoint.save_block(index, kept, self.hidden)
+            self._loader.unload(index)
+
+    def _again(self, index: int, block: Block) -> Iterator[Pruned]:
+        """The pruned matrices of a block that an earlier run has done."""
+        assert self._checkpoint is not None
+        kept = self._checkpoint.block(index)
+        for matrix in self._loader.architecture.matrices:
+            own = f"{matrix.gguf_name} "
+            survivors = {name.removeprefix(own): tensor for name, tensor in kept.items() if name.startswith(own)}
+            yield matrix, pruned_from(survivors, block.linear(matrix).weight)
+
+    def _block(self, index: int, block: Block) -> Iterator[Pruned]:
+        stages = self._loader.architecture
+
+        inputs, seen = self._gathered(map(block.attention_input, self.hidden))
+        yield from self._prune(index, block, stages.attention_input, seen)
+        outputs = map(block.attention_context, _consumed(inputs))
+        contexts, seen = self._gathered(self._counted(outputs, index, stages.attention_input))
+        yield from self._prune(index, block, (stages.attention_output,), seen)
+        self._add_to_hidden(map(block.linear(stages.attention_output), _consumed(contexts)))
+
+        inputs, seen = self._gathered(map(block.mlp_input, self.hidden))
+        yield from self._prune(index, block, stages.mlp_input, seen)
+        outputs = map(block.mlp_activation, _consumed(inputs))
+        counted = self._counted(outputs, index, (stages.attention_output, *stages.mlp_input))
+        # Its inputs are many: their Gram matrix would cost more than all the rest of the pass.
+        activations, seen = self._gathered(counted, gram=False)
+        yield from self._prune(index, block, (stages.mlp_output,), seen)
+        outputs = map(block.linear(stages.mlp_output), _consumed(activations))
+        self._add_to_hidden(self._counted(outputs, index, (stages.mlp_output,)))
+
+    def _gathered(self, activations: Iterable[Tensor], *, gram: bool = True) -> tuple[deque[Tensor], _Inputs]:
+        """The activations of all sequences, and what is to be known of them."""
+        gathered = deque[Tensor]()
+        inputs = _Inputs(InputNorms(), InputGram() if gram and self._options.least_squares else None)
+        for activation in activations:
+            inputs.norms.add(activation)
+            if inputs.gram is not None:
+                inputs.gram.add(activation)
+            gathered.append(activation)
+        return gathered, inputs
+
+    def _add_to_hidden(self, updates: Iterable[Tensor]) -> None:
+        for hidden, update in zip(self.hidden, updates, strict=True):
+            hidden.add_(update)
+
+    def _prune(self, index: int, block: Block, matrices: tuple[Matrix, ...], inputs: _Inputs) -> Iterator[Pruned]:
+        norms = inputs.norms.result()
+        for matrix in matrices:
+            weight = block.linear(matrix).weight
+            # Zeros of the base's own count as pruned, so they stay zeros.
+            mask = self._mask(matrix.weight_name(index), weight, norms) & (weight != 0)
+            gram = inputs.gram
+            pruned = weight.masked_fill(~mask, 0.0) if gram is None else least_squares(weight, mask, gram.result())
+            if self._options.distillation is None:
+                weight.copy_(pruned)
+            yield matrix, pruned
+
+    def _mask(self, name: str, weight: Tensor, norms: Tensor) -> Tensor:
+        options = self._options
+        scores = scores_of(weight, norms, options.score)
+        if not (torch.isfinite(scores).all() and torch.isfinite(norms).all()):
+            raise CheckpointError(
+                f"The weights or inputs of {name!r} in {self._loader.file.path} are not finite numbers: "
+                "the base model is damaged; remove it and fetch it again."
+            )
+        if options.pattern is not None:
+            return n_of_m_mask(scores, options.pattern)
+        return unstructured_mask(scores, pruned_per_row(weight, options.sparsity))
+
+    def _counted(self, outputs: Iterable[Tensor], index: int, matrices: tuple[Matrix, ...]) -> Iterator[Tensor]:
+        """Passes a sequence's outputs on, and tells of the work done for each.
+
+        Work is counted in weights multiplied, so that the time left is a straight line.
+        """
+        work = sum(weights_in(self._loader.file, matrix.weight_name(index)) for matrix in matrices)
+        for output in outputs:
+            self._work_done += work
+            self._progress(self._work_done / self._work)
+            yield output
+
+    def _block_work(self, index: int) -> int:
+        names = (matrix.weight_name(index) for matrix in self._loader.architecture.matrices)
+        return sum(weights_in(self._loader.file, name) for name in names)
+
+
+def survivors_of(pruned: Tensor, *, values: bool) -> dict[str, Tensor]:
+    """What is to be kept of a pruned matrix: its mask, eight bits a byte, and values where they are not the base's."""
+    mask = pruned != 0
+    bits = {_MASK: torch.from_numpy(np.packbits(mask.numpy()))}
+    return bits | {_VALUES: pruned[mask]} if values else bits
+
+
+def pruned_from(survivors: dict[str, Tensor], dense: Tensor) -> Tensor:
+    """The pruned matrix of which `survivors_of` was kept, made of the dense one."""
+    bits = np.unpackbits(survivors[_MASK].numpy(), count=dense.numel())
+    mask = torch.from_numpy(bits.astype(np.bool_)).reshape(dense.shape)
+    if _VALUES not in survivors:
+        return dense.masked_fill(~mask, 0.0)
+    return torch.zeros_like(dense).masked_scatter_(mask, survivors[_VALUES])
+
+
+def _consumed(activations: deque[Tensor]) -> Iterator[Tensor]:
+    """Each of the activations, whose memory is free again once the next is asked for."""
+    while activations:
+        yield activations.popleft()
+
+
+def weights_in(file: GGUFFile, name: str) -> int:
+    """How many weights a matrix of the file has."""
+    rows, columns = file.tensor(name).shape
+    return rows * columns

@@ -1,0 +1,104 @@
+"""Recipes by name and from files: what the fields become, and everything that is refused before a weight is read."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from assistant.errors import UsageError
+from assistant.recipe import Recipe
+from assistant.recipe_files import recipe_called, shipped_recipes
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_every_shipped_recipe_is_a_recipe() -> None:
+    assert shipped_recipes() == ["balanced", "best", "fast"]
+    assert recipe_called("best", {}) != recipe_called("balanced", {})
+    assert recipe_called("fast", {}).reconstruction == "none"
+
+
+def test_the_defaults_are_those_of_balanced() -> None:
+    assert recipe_called("balanced", {}) == Recipe()
+
+
+def test_a_file_gives_its_fields_and_leaves_the_others(tmp_path: Path) -> None:
+    name = written(tmp_path, 'score = "ria"\npattern = "4:8"\ntokens = 4096\nproject_share = 1\n')
+    assert recipe_called(name, {}) == Recipe(score="ria", pattern="4:8", tokens=4096, project_share=1.0)
+
+
+def test_changes_go_before_the_file_and_none_changes_nothing(tmp_path: Path) -> None:
+    name = written(tmp_path, "tokens = 4096\nseed = 3\n")
+    changed = recipe_called(name, {"tokens": 8192, "seed": None})
+    assert (changed.tokens, changed.seed) == (8192, 3)
+
+
+def test_a_pattern_brings_its_sparsity(tmp_path: Path) -> None:
+    assert recipe_called("balanced", {"pattern": "1:4"}).sparsity == 0.75
+    assert recipe_called(written(tmp_path, 'pattern = "1:4"'), {}).sparsity == 0.75
+    name = written(tmp_path, "sparsity = 0.3")
+    assert recipe_called(name, {"pattern": "2:4"}).sparsity == 0.5
+
+
+@pytest.mark.parametrize("reconstruction", ["none", "least-squares"])
+def test_only_distillation_trains(reconstruction: str) -> None:
+    assert recipe_called("best", {"reconstruction": reconstruction}).training_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("sparsty = 0.5", "'sparsty'"),
+        ("[mix]\nfim = 0.5", "mix"),
+        ('tokens = "many"', "'many' for tokens"),
+        ("tokens = 4096.5", "4096.5 for tokens"),
+        ("seed = true", "True for seed"),
+        ('score = "obs"', "'obs' for score"),
+        ("pattern = 4", "4 for pattern"),
+        ('pattern = "5:4"', "'5:4'"),
+        ('pattern = "4:8"\nsparsity = 0.3', "leaves a sparsity of 0.5"),
+        ('pattern = "1:4"\nsparsity = 0.5', "leaves a sparsity of 0.75"),
+        ('reconstruction = "none"\ntraining_tokens = 4096', "no use where nothing is trained"),
+        ('reconstruction = "distillation"\ntraining_tokens = 8', "less than one sequence"),
+        ("sparsity = nan", "nan"),
+        ("sparsity = ", "does not parse"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_with_what_is_wrong(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        recipe_called(written(tmp_path, text), {})
+    assert complaint in str(caught.value)
+
+
+def test_a_flag_that_contradicts_the_recipe_is_refused(tmp_path: Path) -> None:
+    name = written(tmp_path, 'pattern = "4:8"')
+    with pytest.raises(UsageError, match="leave the sparsity out"):
+        recipe_called(name, {"sparsity": 0.3})
+
+
+@pytest.mark.parametrize("name", ["fastest", "", "nowhere/recipe.toml", "."])
+def test_no_such_recipe_names_those_there_are(name: str) -> None:
+    with pytest.raises(UsageError, match="balanced, best, fast"):
+        recipe_called(name, {})
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "binary.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        recipe_called(str(path), {})
+
+
+def test_every_field_is_an_option() -> None:
+    import typer.main
+
+    from assistant.cli.app import app
+
+    command = typer.main.get_command(app).commands["build"]  # type: ignore[attr-defined]
+    options = {parameter.name for parameter in command.params}
+    fields = {field.name for field in dataclasses.fields(Recipe)} - {"quantisation"}  # there is one alone
+    assert fields <= options

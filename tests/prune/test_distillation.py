@@ -1,0 +1,90 @@
+"""Training what survives: nearer to the dense model on text it has not seen, zeros where they were."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prune.blocks import BlockLoader
+from prune.distillation import Output, Student, rate_at
+from prune.driver import memory_needed, prune_blocks
+from prune.gguf_file import GGUFFile
+from prune.options import Distillation, PruneOptions
+from prune.patterns import NOfM
+from tests.prune import tiny_models as tiny
+
+LENGTH = 32
+RANDOM = np.random.default_rng(11)
+TOKENS, FRESH = (RANDOM.integers(0, tiny.VOCABULARY, (count, LENGTH)).astype(np.int32) for count in (24, 8))
+
+
+def pruned_by(file: GGUFFile, options: PruneOptions) -> dict[str, np.ndarray]:
+    return {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, options)}
+
+
+def divergence(file: GGUFFile, pruned: dict[str, np.ndarray]) -> float:
+    """The mean divergence of a pruned model from the dense one, in nats, on text that neither pass has seen."""
+    loader = BlockLoader(file, LENGTH)
+    output = Output(loader, np.arange(tiny.VOCABULARY))
+    order = {name: torch.from_numpy(values) for name, values in pruned.items()}
+    with torch.inference_mode():
+        dense = Student(loader, lambda index, matrix, weight: weight)
+        wanted = [output.logits(dense.hidden(sequence)).log_softmax(-1) for sequence in FRESH]
+        sparse = Student(BlockLoader(file, LENGTH), lambda index, matrix, weight: order[matrix.weight_name(index)])
+        given = [output.logits(sparse.hidden(sequence)).log_softmax(-1) for sequence in FRESH]
+    losses = [(a.exp() * (a - b)).sum(-1).mean() for a, b in zip(wanted, given, strict=True)]
+    return float(torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("pattern", [None, NOfM(4, 8)], ids=str)
+def test_it_brings_the_model_nearer_on_fresh_text_and_keeps_zeros(tmp_path: Path, pattern: NOfM | None) -> None:
+    path = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2").path
+    training = Distillation(tokens=LENGTH * 200, rate=1e-3)
+    with GGUFFile(path) as file:
+        plain = pruned_by(file, PruneOptions(pattern=pattern))
+        trained = pruned_by(file, PruneOptions(pattern=pattern, distillation=training))
+        assert divergence(file, trained) < 0.85 * divergence(file, plain)
+    for name, values in trained.items():
+        assert np.isfinite(values).all()
+        assert (values == 0).mean() == pytest.approx(0.5, abs=0.01), name
+        if pattern is not None:
+            assert ((values.reshape(len(values), -1, 8) != 0).sum(axis=2) == 4).all(), name
+
+
+def test_rows_are_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """A rate of nothing changes nothing, so that what comes back can be told from the base's own weights."""
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "llama")
+    with GGUFFile(model.path) as file:
+        pruned = pruned_by(file, PruneOptions(distillation=Distillation(tokens=LENGTH, rate=0.0)))
+    for name, values in pruned.items():
+        kept = values != 0
+        assert (values[kept] == model.weights[name][kept]).all(), name
+
+
+def test_the_same_inputs_give_the_same_weights(tmp_path: Path) -> None:
+    path = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen3").path
+    options = PruneOptions(distillation=Distillation(tokens=LENGTH * 8))
+    with GGUFFile(path) as file:
+        first, second = (
+            {name: values.tobytes() for name, values in pruned_by(file, options).items()} for _ in range(2)
+        )
+    assert first == second
+
+
+def test_the_rate_rises_and_falls_to_nothing() -> None:
+    rates = [rate_at(step, 40, 1.0) for step in range(1, 41)]
+    assert max(rates) > 0.9
+    assert rates[0] < 0.3
+    assert rates[-1] < 0.01
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+
+
+def test_memory_counts_the_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = []
+    for blocks in (2, 8):
+        monkeypatch.setattr(tiny, "BLOCKS", blocks)
+        path = tiny.write_tiny_model(tmp_path / f"{blocks}.gguf", "qwen2").path
+        with GGUFFile(path) as file:
+            needed.append(memory_needed(file, 1, 32, PruneOptions(distillation=Distillation(tokens=64))))
+    assert needed[1] > 3 * needed[0]
