@@ -19,6 +19,7 @@ from assistant.cli.fetch import fetch
 from assistant.cli.import_model import import_model
 from assistant.cli.lsp import lsp
 from assistant.cli.models import models
+from assistant.cli.report import report
 from assistant.cli.setup import setup
 from assistant.cli.status import status
 from assistant.validation import readable
@@ -68,6 +69,7 @@ app.add_typer(models, name="models")
 app.command()(fetch)
 app.command()(build)
 app.command()(export)
+app.command()(report)
 app.command("import")(import_model)
 app.command()(complete)
 app.command()(chat)
