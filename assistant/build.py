@@ -1,7 +1,8 @@
 """Building a sub-model: calibration set, pruning, quantisation, and the entry in the store."""
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
 from assistant.calibration import CalibrationSet, CalibrationText, collect
+from assistant.catalog import FimTokens
 from assistant.corpus import Document, calibration_documents, corpus_advice, corpus_documents, project_documents
 from assistant.digest import sha256_of
 from assistant.errors import BuildError
@@ -45,6 +47,7 @@ class BuildRequest:
         recipe: how.
         project: a folder whose files of the language come first into the calibration set, if any.
         calibration: folders or archives that take the place of the corpus found on this machine.
+        fim: the FIM tokens that the catalog gives for the base, and their order; those in its file otherwise.
     """
 
     base: BaseEntry
@@ -52,6 +55,7 @@ class BuildRequest:
     recipe: Recipe
     project: Path | None
     calibration: tuple[Path, ...] = ()
+    fim: FimTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +187,9 @@ def _calibration_set(request: BuildRequest) -> CalibrationSet:
     from assistant.engine.tokenizer import open_tokenizer
 
     project, corpus, advice = _code(request)
-    with open_tokenizer(request.base.path) as tokenizer:
-        return collect(CalibrationText(request.language, project, corpus, advice), request.recipe, tokenizer)
+    text = CalibrationText(request.language, project, corpus, advice, _other_code(request))
+    with open_tokenizer(request.base.path, request.base.name) as tokenizer:
+        return collect(text, request.recipe, tokenizer, request.fim)
 
 
 def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document], str]:
@@ -198,6 +203,18 @@ def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document]
         return project, chain.from_iterable(named), "name more code with further --calibration options"
     advice = f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration"
     return project, corpus_documents(language, recipe.seed, request.project), advice
+
+
+def _other_code(request: BuildRequest) -> Iterator[Document]:
+    """Code in other languages that lies on this machine, a document of each in turn."""
+    others = [language for language in Language if language is not request.language]
+    corpora = deque(corpus_documents(language, request.recipe.seed) for language in others)
+    while corpora:
+        corpus = corpora.popleft()
+        document = next(corpus, None)
+        if document is not None:
+            yield document
+            corpora.append(corpus)
 
 
 def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:

@@ -43,13 +43,16 @@ class BaseReference(_Record):
 class CalibrationRecord(_Record):
     """The calibration set a sub-model was pruned with.
 
-    `digest` is the SHA-256 of its token ids; `sources` gives the tokens taken from each place.
+    `digest` is the SHA-256 of its token ids; `sources` gives the tokens taken from each place, and `forms` those in
+    each form: plain, the FIM format, chat. `refused` names files that were left out, as they hold evaluation problems.
     """
 
     digest: str
     tokens: int
     sequence_length: int
     sources: dict[str, int]
+    forms: dict[str, int] = Field(default_factory=dict)
+    refused: list[str] = Field(default_factory=list)
 
 
 class VocabularyRecord(_Record):
@@ -76,6 +79,7 @@ class Provenance(_Record):
 class SubModelManifest(_Record):
     """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor.
 
+    `errors` gives the relative squared error of a matrix's output on the calibration set, where the build measured it.
     `quality` holds what was measured of it by name (`PERPLEXITY_RATIO`); it is empty where nothing was. `provenance` is
     None for one that was built here.
     """
@@ -92,6 +96,7 @@ class SubModelManifest(_Record):
     size: int = Field(ge=0, description="bytes of the model file")
     licence: str
     sparsity: dict[str, float]
+    errors: dict[str, float] = Field(default_factory=dict)
     vocabulary: VocabularyRecord | None = None
     quality: dict[str, float] = Field(default_factory=dict)
     provenance: Provenance | None = None

@@ -4,11 +4,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from assistant.calibration_mix import CalibrationMix
 from assistant.errors import UsageError
 from prune.patterns import UNSTRUCTURED, parse_pattern
 
 # Raised whenever the same recipe would give other bytes than before.
 RECIPE_VERSION = 2
+
+_MIX = CalibrationMix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,7 @@ class Recipe:
         training_tokens: calibration tokens that distillation learns from, in all its steps; 0 without it.
         tokens: calibration tokens in all.
         sequence_length: tokens a calibration sequence.
-        project_share: the most that the project's own files may give of the calibration tokens; a corpus of the
-            language gives the rest, so that one small project does not decide alone.
+        project_share, other_share, chat_share, fim_share: what the calibration set is mixed from (CalibrationMix).
         seed: chooses which calibration text is taken.
         quantisation: type of the pruned matrices in the written file.
         vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
@@ -41,7 +43,10 @@ class Recipe:
     training_tokens: int = 8 * 1024
     tokens: int = 8 * 1024
     sequence_length: int = 256
-    project_share: float = 0.5
+    project_share: float = _MIX.project_share
+    other_share: float = _MIX.other_share
+    chat_share: float = _MIX.chat_share
+    fim_share: float = _MIX.fim_share
     seed: int = 0
     quantisation: Literal["Q8_0"] = "Q8_0"
     vocabulary: Literal["whole", "trimmed"] = "whole"
@@ -63,8 +68,12 @@ class Recipe:
                 f"{self.tokens} calibration tokens do not fill one sequence of {self.sequence_length}; "
                 "raise --tokens or lower --sequence-length."
             )
-        if not 0.0 <= self.project_share <= 1.0:
-            raise UsageError(f"A project share of {self.project_share} is not between 0 and 1.")
+        _ = self.mix  # refuses shares that are none
+
+    @property
+    def mix(self) -> CalibrationMix:
+        """What the calibration set is mixed from."""
+        return CalibrationMix(self.project_share, self.other_share, self.chat_share, self.fim_share)
 
     def _check_training(self) -> None:
         if self.reconstruction != "distillation" and self.training_tokens:

@@ -18,11 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from prune.architectures import Matrix, architecture_of
+from prune.architectures import Matrix, ModelFile, architecture_of
 from prune.blocks import Block, BlockLoader
 from prune.checkpoint import Checkpoint
 from prune.errors import CheckpointError
-from prune.gguf_file import GGUFFile
 from prune.options import Distillation
 from prune.weights import read_rows, read_tensor
 
@@ -187,7 +186,7 @@ def distil(
     progress(1.0)
 
 
-def distillation_memory(file: GGUFFile, sequence_length: int) -> int:
+def distillation_memory(file: ModelFile, sequence_length: int) -> int:
     """Bytes that training holds at its peak: weights, moments, and one sequence's activations through all blocks."""
     architecture = architecture_of(file)
     arguments = architecture.config_arguments(file)

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from prune.architectures import architecture_of
+from prune.architectures import ModelFile, architecture_of
 from prune.blocks import BlockLoader
 from prune.checkpoint import Checkpoint
 from prune.distillation import Lessons, Output, Student, distil, distillation_memory
 from prune.errors import UsageError
-from prune.gguf_file import GGUFFile
 from prune.options import PruneOptions, refuse_indivisible
 from prune.passing import MaskPass, pruned_from, survivors_of, weights_in
 
@@ -40,7 +39,7 @@ class PrunedMatrix:
 
 
 def prune_blocks(
-    file: GGUFFile,
+    file: ModelFile,
     tokens: npt.NDArray[np.int32],
     options: PruneOptions,
     progress: Progress = lambda fraction: None,
@@ -86,7 +85,7 @@ def prune_blocks(
             yield PrunedMatrix(name, loader.in_file_order(matrix, student.weights[name].detach()))
 
 
-def prunable_tensors(file: GGUFFile) -> list[str]:
+def prunable_tensors(file: ModelFile) -> list[str]:
     """The names of the tensors that `prune_blocks` gives, in its order.
 
     Raises:
@@ -98,7 +97,7 @@ def prunable_tensors(file: GGUFFile) -> list[str]:
     return [file.tensor(name).name for name in names]
 
 
-def memory_needed(file: GGUFFile, sequences: int, sequence_length: int, options: PruneOptions) -> int:
+def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options: PruneOptions) -> int:
     """Bytes that `prune_blocks` holds at its peak, beside the program itself.
 
     That is activations and one block's weights; with distillation the whole model's weights and what trains them.
@@ -120,7 +119,7 @@ def memory_needed(file: GGUFFile, sequences: int, sequence_length: int, options:
     return max(passing, training)
 
 
-def _key(file: GGUFFile, tokens: npt.NDArray[np.int32], options: PruneOptions) -> str:
+def _key(file: ModelFile, tokens: npt.NDArray[np.int32], options: PruneOptions) -> str:
     """Names what a checkpoint is of. Of the base model its header alone is looked at: all of it would take long."""
     digest = hashlib.sha256(repr((options, sorted(file.tensors.items()), tokens.shape)).encode())
     digest.update(np.ascontiguousarray(tokens, dtype="<i4").tobytes())

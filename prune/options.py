@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from prune.architectures import ModelFile
 from prune.errors import UsageError
-from prune.gguf_file import GGUFFile
 from prune.patterns import UNSTRUCTURED, NOfM
 
 Score = Literal["magnitude", "wanda", "ria"]
@@ -50,7 +50,7 @@ class PruneOptions:
             )
 
 
-def refuse_indivisible(file: GGUFFile, names: list[str], pattern: NOfM | None) -> None:
+def refuse_indivisible(file: ModelFile, names: list[str], pattern: NOfM | None) -> None:
     """Makes sure that a pattern's groups divide the rows of every matrix to be pruned; looks at shapes alone.
 
     Raises:

@@ -15,11 +15,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prune.architectures import Matrix
+from prune.architectures import Matrix, ModelFile
 from prune.blocks import Block, BlockLoader
 from prune.checkpoint import Checkpoint
 from prune.errors import CheckpointError
-from prune.gguf_file import GGUFFile
 from prune.least_squares import InputGram, least_squares
 from prune.masks import n_of_m_mask, pruned_per_row, unstructured_mask
 from prune.options import PruneOptions
@@ -190,7 +189,7 @@ def _consumed(activations: deque[Tensor]) -> Iterator[Tensor]:
         yield activations.popleft()
 
 
-def weights_in(file: GGUFFile, name: str) -> int:
+def weights_in(file: ModelFile, name: str) -> int:
     """How many weights a matrix of the file has."""
     rows, columns = file.tensor(name).shape
     return rows * columns

@@ -65,6 +65,15 @@ def build(
     project_share: Annotated[
         float | None, typer.Option(help="Most of the calibration tokens that may come from the project, 0 to 1.")
     ] = None,
+    other_share: Annotated[
+        float | None, typer.Option(help="Of the calibration tokens, those in other languages.")
+    ] = None,
+    chat_share: Annotated[
+        float | None, typer.Option(help="Of the calibration tokens, those in the model's chat format.")
+    ] = None,
+    fim_share: Annotated[
+        float | None, typer.Option(help="Of the code among the calibration tokens, what is in the model's FIM format.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Chooses which calibration text is taken.")] = None,
     vocabulary: Annotated[
         Vocabulary | None,
@@ -83,7 +92,7 @@ def build(
     """Build the sub-model of a project's language from its base model."""
     from assistant.build import BuildRequest
     from assistant.build import build as build_submodel
-    from assistant.build_choices import base_to_build_from, language_to_build_for
+    from assistant.build_choices import base_to_build_from, fim_tokens_of, language_to_build_for
     from assistant.cli.build_display import BuildDisplay
     from assistant.cli.progress_lines import BuildLines
     from assistant.settings import load_settings
@@ -98,6 +107,9 @@ def build(
         "tokens": tokens,
         "sequence_length": sequence_length,
         "project_share": project_share,
+        "other_share": other_share,
+        "chat_share": chat_share,
+        "fim_share": fim_share,
         "seed": seed,
         "vocabulary": vocabulary,
     }
@@ -106,12 +118,14 @@ def build(
     )
     settings = load_settings()
     store = Store(settings.home)
+    source = base_to_build_from(store, settings, base)
     request = BuildRequest(
-        base=base_to_build_from(store, settings, base),
+        base=source,
         language=language_to_build_for(path, language),
         recipe=chosen,
         project=path,
         calibration=tuple(calibration or ()),
+        fim=fim_tokens_of(source, settings),
     )
     if not anew and (fetched := _fetched_instead(request, store, settings)) is not None:
         if as_json:
