@@ -14,6 +14,7 @@ from prune.blocks import BlockLoader
 from prune.driver import prunable_tensors, prune_blocks
 from prune.errors import CheckpointError
 from prune.gguf_file import GGUFFile
+from prune.options import PruneOptions
 from prune.safetensors_file import SafetensorsFile
 from prune.weights import read_rows, read_tensor
 from tests.prune import tiny_models as tiny
@@ -43,8 +44,8 @@ def test_pruned_as_the_gguf_of_the_same_weights(architecture: str, tmp_path: Pat
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", architecture)
     folder = write_tiny_checkpoint(tmp_path / "folder", architecture, model.weights, shards=2)
     with GGUFFile(model.path) as plain, SafetensorsFile(folder) as file:
-        expected = {matrix.name: matrix.values for matrix in prune_blocks(plain, TOKENS, 0.5)}
-        found = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, 0.5)}
+        expected = {matrix.name: matrix.values for matrix in prune_blocks(plain, TOKENS, PruneOptions())}
+        found = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, PruneOptions())}
     assert list(found) == list(expected)
     for name, values in found.items():
         # Gemma's norms are 1 + weight: rounded once more, a score may fall on the other side.
@@ -164,7 +165,7 @@ def test_a_header_that_makes_no_sense_is_refused(entry: object, folder: Path) ->
 def test_quantised_ggufs_of_gemma_are_pruned_too(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "gemma", gguf.GGMLQuantizationType.Q8_0)
     with GGUFFile(model.path) as file:
-        for matrix in prune_blocks(file, TOKENS, 0.5):
+        for matrix in prune_blocks(file, TOKENS, PruneOptions()):
             kept = matrix.values != 0
             assert (matrix.values[kept] == model.weights[matrix.name][kept]).all()
             assert kept.mean() == pytest.approx(0.5, abs=0.01)
