@@ -88,7 +88,7 @@ def load_settings() -> Settings:
         field = ".".join(str(part) for part in first["loc"])
         raise UsageError(
             f"The setting {field!r} is not usable: {readable(first['msg'])} (got {first.get('input')!r}); "
-            f"change SNED_{field.upper()} or {settings_file()}."
+            f"change SNED_{str(first['loc'][0]).upper()} or {settings_file()}."
         ) from error
     except ValueError as error:  # a TOML syntax error
         raise UsageError(f"The settings file {settings_file()} does not parse: {error}; mend or remove it.") from error

@@ -1,11 +1,12 @@
 """Where the store's entries are made before they are renamed into place, and the locks that keep makers apart."""
 
 import errno
+import os
 import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -80,10 +81,7 @@ class Staging:
 
     def unfinished(self, area: Area) -> dict[str, int]:
         """Bytes already there of each entry whose making has not ended, by name."""
-        sizes = {
-            folder.name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            for folder in folders(self.home / "staging" / area)
-        }
+        sizes = {folder.name: bytes_in(folder) for folder in folders(self.home / "staging" / area)}
         return {name: size for name, size in sizes.items() if size}
 
     def clean(self, kind: Kind, *, except_for: str) -> None:
@@ -122,6 +120,16 @@ class Staging:
             f"No space is left for the model store at {self.home}; free some (sned models remove NAME does) "
             "and run the command again."
         )
+
+
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files in a folder, in which another process may be at work."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += (Path(parent) / name).stat().st_size
+    return size
 
 
 def out_of_space(error: OSError) -> bool:

@@ -141,3 +141,12 @@ def test_models_that_are_not_here_are_refused(settings: Settings, name: str, mes
     install_base(settings)
     with pytest.raises(UsageError, match=message):
         select_model(settings, Language.PYTHON, name)
+
+
+def test_where_sub_models_are_published_the_notice_says_that_one_may_be_fetched(settings: Settings) -> None:
+    install_base(settings)
+    assert "sned fetch" not in (select_model(settings, Language.JAVA).notice or "")
+    published = settings.model_copy(update={"published": ("hf:org/repo",)})
+    notice = select_model(published, Language.JAVA).notice
+    assert notice is not None
+    assert notice.endswith("sned fetch looks for a published one, and sned build makes one.")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.staging import bytes_in
 from tests.model_server import ModelServer
 
 SNED = Path(sys.executable).with_name("sned")
@@ -296,20 +297,16 @@ def test_killed_while_pieces_come_the_next_run_goes_on_with_each(machine: Machin
     large.pause = 0.02
     work = machine.home / "staging" / "bases" / "tiny"
 
-    def here() -> int:
-        found = [path for path in work.rglob("*") if path.suffix != ".json"]
-        return sum(path.stat().st_size for path in found if path.is_file())
-
     for _ in range(2):
-        before = here()
+        before = bytes_in(work)
         run = machine.start("fetch", "tiny")
-        while run.poll() is None and here() < before + len(LARGE) // 8:
+        while run.poll() is None and bytes_in(work) < before + len(LARGE) // 8:
             time.sleep(0.01)
         run.kill()
         run.communicate()
         assert not machine.model.exists()
-        assert here() >= before + len(LARGE) // 8
-    kept = here()
+        assert bytes_in(work) >= before + len(LARGE) // 8
+    kept = sum(path.stat().st_size for path in work.rglob("*") if path.suffix != ".json" and path.is_file())
     assert large.most_at_work > 1
     large.pause = 0
     large.requests.clear()

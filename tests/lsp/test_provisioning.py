@@ -103,3 +103,16 @@ async def test_a_build_that_fails_says_why(home: dict[str, str], tmp_path: Path)
         uri = editor.open((tmp_path / "a.py").as_uri(), ADD)
         assert await editor.command_result("sned.build", uri) is False
         assert "is not here yet" in await editor.message("Building the Python sub-model failed")
+
+
+async def test_where_sub_models_are_published_a_fetch_is_offered_before_the_build(
+    home: dict[str, str], tmp_path: Path
+) -> None:
+    published = home | {"SNED_PUBLISHED": str(tmp_path / "nothing is published here")}
+    (tmp_path / "a.py").write_text(ADD)
+    async with Editor(
+        [tmp_path], {"offerModels": "ask"}, environment=published, chosen="Fetch a published one"
+    ) as editor:
+        uri = editor.open((tmp_path / "a.py").as_uri(), ADD)
+        assert "sned build makes one" in await editor.message("Fetching the Python sub-model failed")
+        assert await editor.ask(uri, 1, 11)  # the base model serves

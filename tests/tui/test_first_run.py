@@ -98,3 +98,16 @@ context = 128
 kind = "file"
 path = "{path}"
 """
+
+
+async def test_where_sub_models_are_published_they_are_offered_first(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        (project / f"module_{number}.py").write_text("value = 1\n" * 50)
+    monkeypatch.setenv("SNED_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SNED_PUBLISHED", "hf:org/repo")
+    needed = LocalBackend(project).needed()
+    assert needed is not None
+    assert needed.question == "There is no Python sub-model here yet; it may be published."
+    assert (needed.arguments, needed.blocking) == (("fetch", "--project", str(project)), True)
