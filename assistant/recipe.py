@@ -40,8 +40,8 @@ class Recipe:
     pattern: str = UNSTRUCTURED
     sparsity: float = 0.5
     reconstruction: Literal["none", "least-squares", "distillation"] = "distillation"
-    training_tokens: int = 8 * 1024
-    tokens: int = 8 * 1024
+    training_tokens: int = 16 * 1024
+    tokens: int = 16 * 1024
     sequence_length: int = 256
     project_share: float = _MIX.project_share
     other_share: float = _MIX.other_share
