@@ -1,7 +1,8 @@
 """Building a sub-model: calibration set, pruning, quantisation, and the entry in the store."""
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
 from assistant.calibration import CalibrationSet, CalibrationText, collect
+from assistant.catalog import load_catalog
 from assistant.corpus import Document, calibration_documents, corpus_advice, corpus_documents, project_documents
 from assistant.digest import sha256_of
 from assistant.errors import BuildError
@@ -164,8 +166,10 @@ def _calibration_set(request: BuildRequest) -> CalibrationSet:
     from assistant.engine.tokenizer import open_tokenizer
 
     project, corpus, advice = _code(request)
+    text = CalibrationText(request.language, project, corpus, advice, _other_code(request))
+    catalogued = load_catalog().get(request.base.manifest.name)
     with open_tokenizer(request.base.path) as tokenizer:
-        return collect(CalibrationText(request.language, project, corpus, advice), request.recipe, tokenizer)
+        return collect(text, request.recipe, tokenizer, catalogued.fim if catalogued is not None else None)
 
 
 def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document], str]:
@@ -179,6 +183,18 @@ def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document]
         return project, chain.from_iterable(named), "name more code with further --calibration options"
     advice = f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration"
     return project, corpus_documents(language, recipe.seed, request.project), advice
+
+
+def _other_code(request: BuildRequest) -> Iterator[Document]:
+    """Code in other languages that lies on this machine, a document of each in turn."""
+    others = [language for language in Language if language is not request.language]
+    corpora = deque(corpus_documents(language, request.recipe.seed) for language in others)
+    while corpora:
+        corpus = corpora.popleft()
+        document = next(corpus, None)
+        if document is not None:
+            yield document
+            corpora.append(corpus)
 
 
 def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from assistant.catalog import FimTokens, load_catalog
 from assistant.context.types import Chunk
-from assistant.engine.protocol import Engine, Prompt, Segment, TokenRole
+from assistant.engine.protocol import ModelInfo, Prompt, Segment, TokenRole
 from assistant.errors import EngineError
 
 # Names in the vocabularies of known families. Suffix first where it was measured to be best; elsewhere the order that
@@ -38,19 +39,32 @@ KNOWN_TOKENS: tuple[FimTokens, ...] = (
 )
 
 
-def find_fim_tokens(engine: Engine, catalogued: FimTokens | None = None) -> FimTokens:
+class SpecialTokens(Protocol):
+    """What knows a model's special tokens: an engine, or a tokenizer alone."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model's file says of them."""
+        ...
+
+    def has_token(self, special: str) -> bool:
+        """Whether the model has a special token of this name."""
+        ...
+
+
+def find_fim_tokens(model: SpecialTokens, catalogued: FimTokens | None = None) -> FimTokens:
     """The model's FIM tokens: those its catalog entry says, else those its file says, else those known by name.
 
     Raises:
         EngineError: it has none.
     """
-    candidates = [catalogued, _declared(engine), *KNOWN_TOKENS]
+    candidates = [catalogued, _declared(model), *KNOWN_TOKENS]
     for tokens in candidates:
-        if tokens is not None and all(map(engine.has_token, _names(tokens))):
+        if tokens is not None and all(map(model.has_token, _names(tokens))):
             return tokens
     able = ", ".join(model.name for model in load_catalog().models if model.fim)
     raise EngineError(
-        f"{engine.info.name} has no fill-in-the-middle tokens, so it cannot complete code; these models can: {able}."
+        f"{model.info.name} has no fill-in-the-middle tokens, so it cannot complete code; these models can: {able}."
     )
 
 
@@ -114,8 +128,8 @@ def _with_line_end(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def _declared(engine: Engine) -> FimTokens | None:
-    names = engine.info.special_tokens
+def _declared(model: SpecialTokens) -> FimTokens | None:
+    names = model.info.special_tokens
     roles = (TokenRole.FIM_PREFIX, TokenRole.FIM_SUFFIX, TokenRole.FIM_MIDDLE)
     if any(role not in names for role in roles):
         return None

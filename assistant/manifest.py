@@ -43,13 +43,16 @@ class BaseReference(_Record):
 class CalibrationRecord(_Record):
     """The calibration set a sub-model was pruned with.
 
-    `digest` is the SHA-256 of its token ids; `sources` gives the tokens taken from each place.
+    `digest` is the SHA-256 of its token ids; `sources` gives the tokens taken from each place, and `forms` those in
+    each form: plain, the FIM format, chat. `refused` names files that were left out, as they hold evaluation problems.
     """
 
     digest: str
     tokens: int
     sequence_length: int
     sources: dict[str, int]
+    forms: dict[str, int] = Field(default_factory=dict)
+    refused: list[str] = Field(default_factory=list)
 
 
 class VocabularyRecord(_Record):

@@ -1,13 +1,14 @@
 """How a sub-model is made, as data."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from assistant.calibration_mix import CalibrationMix
 from assistant.errors import UsageError
 
 # Raised whenever the same recipe would give other bytes than before.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,7 @@ class Recipe:
         sparsity: fraction of zeros in every pruned matrix.
         tokens: calibration tokens in all.
         sequence_length: tokens a calibration sequence.
-        project_share: the most that the project's own files may give of the calibration tokens; a corpus of the
-            language gives the rest, so that one small project does not decide alone.
+        mix: what the calibration set is mixed from.
         seed: chooses which calibration text is taken.
         quantisation: type of the pruned matrices in the written file.
         vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
@@ -32,7 +32,7 @@ class Recipe:
     sparsity: float = 0.5
     tokens: int = 32 * 1024
     sequence_length: int = 1024
-    project_share: float = 0.5
+    mix: CalibrationMix = field(default_factory=CalibrationMix)
     seed: int = 0
     quantisation: Literal["Q8_0"] = "Q8_0"
     vocabulary: Literal["whole", "trimmed"] = "whole"
@@ -47,8 +47,6 @@ class Recipe:
                 f"{self.tokens} calibration tokens do not fill one sequence of {self.sequence_length}; "
                 "raise --tokens or lower --sequence-length."
             )
-        if not 0.0 <= self.project_share <= 1.0:
-            raise UsageError(f"A project share of {self.project_share} is not between 0 and 1.")
 
     @property
     def sequences(self) -> int:

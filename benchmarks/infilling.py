@@ -83,6 +83,7 @@ def main() -> None:
     parser.add_argument("--inside", action="store_true", help="cursor a third into the line")
     parser.add_argument("--whole", action="store_true", help="all that is missing is to be written, not a line")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--served", action="store_true", help="only in the order that is used: suffix first, healed")
     arguments = parser.parse_args()
     make = whole_task if arguments.whole else partial(task_from, inside=arguments.inside)
     tasks = read_tasks(arguments.tasks, arguments.sample, make)
@@ -94,6 +95,8 @@ def main() -> None:
         "suffix first, raw": lambda task: replace(fim_prompt(first, task.before, task.after), healed=False),
         "prefix first": lambda task: fim_prompt(last, task.before, task.after),
     }
+    if arguments.served:
+        orders = dict(list(orders.items())[:1])
     print(f"{'prompt':22} {'exact':>11} {'stripped':>11} {'begins so':>11}")
     for name, prompt_of in orders.items():
         started = time.perf_counter()

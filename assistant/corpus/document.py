@@ -4,7 +4,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from assistant.source_text import HEAD_BYTES, MAX_LINE, is_machine_made
+from assistant.corpus.secrets import has_secret, has_secret_name
+from assistant.source_text import HEAD_BYTES, MAX_LINE, has_generated_name, is_machine_made
 
 MIN_BYTES = 200
 MAX_BYTES = 1 << 20
@@ -60,9 +61,11 @@ def is_held_out(document: Document) -> bool:
 def document_of(origin: str, name: str, content: bytes) -> Document | None:
     """The document a file makes, without a licence at its top.
 
-    None if it makes none: not UTF-8, tiny or huge, written by a program, more data than code, or of an evaluation set.
+    None if it makes none: not UTF-8, tiny or huge, written by a program, more data than code, with a key or password in
+    it, or called after an evaluation set.
     """
-    if not MIN_BYTES <= len(content) <= MAX_BYTES or is_machine_made(content[:HEAD_BYTES]):
+    machine_made = has_generated_name(name.rpartition("/")[2]) or is_machine_made(content[:HEAD_BYTES])
+    if not MIN_BYTES <= len(content) <= MAX_BYTES or machine_made or has_secret_name(name):
         return None
     try:
         text = content.decode("utf-8-sig")
@@ -74,6 +77,7 @@ def document_of(origin: str, name: str, content: bytes) -> Document | None:
         or not _reads_as_code(text)
         or _EVALUATION_NAME.search(f"{origin}/{name}")
         or _EVALUATION_TEXT.search(text)
+        or has_secret(text)
     ):
         return None
     return Document(origin, name, text)
