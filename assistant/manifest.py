@@ -79,6 +79,7 @@ class Provenance(_Record):
 class SubModelManifest(_Record):
     """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor.
 
+    `errors` gives the relative squared error of a matrix's output on the calibration set, where the build measured it.
     `quality` holds what was measured of it by name (`PERPLEXITY_RATIO`); it is empty where nothing was. `provenance` is
     None for one that was built here.
     """
@@ -95,6 +96,7 @@ class SubModelManifest(_Record):
     size: int = Field(ge=0, description="bytes of the model file")
     licence: str
     sparsity: dict[str, float]
+    errors: dict[str, float] = Field(default_factory=dict)
     vocabulary: VocabularyRecord | None = None
     quality: dict[str, float] = Field(default_factory=dict)
     provenance: Provenance | None = None

@@ -1,7 +1,7 @@
 """How a sub-model is made, as data."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from assistant.calibration_mix import CalibrationMix
@@ -9,6 +9,8 @@ from assistant.errors import UsageError
 
 # Raised whenever the same recipe would give other bytes than before.
 RECIPE_VERSION = 2
+
+_MIX = CalibrationMix()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Recipe:
         sparsity: fraction of zeros in every pruned matrix.
         tokens: calibration tokens in all.
         sequence_length: tokens a calibration sequence.
-        mix: what the calibration set is mixed from.
+        project_share, other_share, chat_share, fim_share: what the calibration set is mixed from (CalibrationMix).
         seed: chooses which calibration text is taken.
         quantisation: type of the pruned matrices in the written file.
         vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
@@ -32,7 +34,10 @@ class Recipe:
     sparsity: float = 0.5
     tokens: int = 32 * 1024
     sequence_length: int = 1024
-    mix: CalibrationMix = field(default_factory=CalibrationMix)
+    project_share: float = _MIX.project_share
+    other_share: float = _MIX.other_share
+    chat_share: float = _MIX.chat_share
+    fim_share: float = _MIX.fim_share
     seed: int = 0
     quantisation: Literal["Q8_0"] = "Q8_0"
     vocabulary: Literal["whole", "trimmed"] = "whole"
@@ -47,6 +52,12 @@ class Recipe:
                 f"{self.tokens} calibration tokens do not fill one sequence of {self.sequence_length}; "
                 "raise --tokens or lower --sequence-length."
             )
+        _ = self.mix  # refuses shares that are none
+
+    @property
+    def mix(self) -> CalibrationMix:
+        """What the calibration set is mixed from."""
+        return CalibrationMix(self.project_share, self.other_share, self.chat_share, self.fim_share)
 
     @property
     def sequences(self) -> int:

@@ -7,12 +7,15 @@ language's corpus is held out of every calibration set. For builds with differen
 """
 
 import argparse
+import dataclasses
 import time
+
+import numpy as np
 
 from assistant.calibration import CalibrationText, collect
 from assistant.calibration_mix import CalibrationMix
 from assistant.corpus import corpus_advice, corpus_documents
-from assistant.engine.tokenizer import open_tokenizer
+from assistant.engine.tokenizer import Tokenizer, open_tokenizer
 from assistant.languages import Language, parse_language
 from assistant.perplexity import perplexity
 from assistant.recipe import Recipe
@@ -27,11 +30,11 @@ FORMS = {
 }
 
 
-def held_out(language: Language, mix: CalibrationMix, sequences: int, tokenizer) -> "object":
+def held_out(language: Language, mix: CalibrationMix, sequences: int, tokenizer: Tokenizer) -> np.ndarray:
     """Token ids of shape (sequences, 1024) of text that no calibration set has."""
     documents = corpus_documents(language, seed=1, held_out=True)
     text = CalibrationText(language, (), documents, corpus_advice(language))
-    return collect(text, Recipe(tokens=sequences * 1024, sequence_length=1024, mix=mix, seed=1), tokenizer).tokens
+    return collect(text, Recipe(tokens=sequences * 1024, seed=1, **dataclasses.asdict(mix)), tokenizer).tokens
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from assistant.cli.import_model import import_model
 from assistant.cli.lsp import lsp
 from assistant.cli.models import models
 from assistant.cli.publish import publish
+from assistant.cli.report import report
 from assistant.cli.setup import setup
 from assistant.cli.status import status
 from assistant.validation import readable
@@ -69,6 +70,7 @@ app.add_typer(models, name="models")
 app.command()(fetch)
 app.command()(build)
 app.command()(export)
+app.command()(report)
 app.command("import")(import_model)
 app.command()(publish)
 app.command()(complete)

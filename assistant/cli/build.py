@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.calibration_mix import CalibrationMix
 from assistant.cli.options import ProgressForm, ProgressOption
 from assistant.cli.output import print_json
 from assistant.recipe import Recipe
@@ -38,16 +37,16 @@ def build(
     sequence_length: Annotated[int, typer.Option(help="Tokens of a calibration sequence.")] = _DEFAULT.sequence_length,
     project_share: Annotated[
         float, typer.Option(help="Most of the calibration tokens that may come from the project, 0 to 1.")
-    ] = _DEFAULT.mix.project_share,
+    ] = _DEFAULT.project_share,
     other_share: Annotated[
         float, typer.Option(help="Of the calibration tokens, those in other languages.")
-    ] = _DEFAULT.mix.other_share,
+    ] = _DEFAULT.other_share,
     chat_share: Annotated[
         float, typer.Option(help="Of the calibration tokens, those in the model's chat format.")
-    ] = _DEFAULT.mix.chat_share,
+    ] = _DEFAULT.chat_share,
     fim_share: Annotated[
         float, typer.Option(help="Of the code among the calibration tokens, what is in the model's FIM format.")
-    ] = _DEFAULT.mix.fim_share,
+    ] = _DEFAULT.fim_share,
     seed: Annotated[int, typer.Option(help="Chooses which calibration text is taken.")] = _DEFAULT.seed,
     vocabulary: Annotated[
         Vocabulary, typer.Option(help="whole, or trimmed to the tokens that the language's code uses: smaller, faster.")
@@ -75,9 +74,10 @@ def build(
         sparsity=sparsity,
         tokens=tokens,
         sequence_length=sequence_length,
-        mix=CalibrationMix(
-            project_share=project_share, other_share=other_share, chat_share=chat_share, fim_share=fim_share
-        ),
+        project_share=project_share,
+        other_share=other_share,
+        chat_share=chat_share,
+        fim_share=fim_share,
         seed=seed,
         vocabulary=vocabulary.value,
     )

@@ -50,7 +50,7 @@ def text(
 
 
 def recipe(sequences: int = 4, length: int = 32, share: float = 0.5, seed: int = 0) -> Recipe:
-    return Recipe(tokens=sequences * length, sequence_length=length, mix=CalibrationMix(project_share=share), seed=seed)
+    return Recipe(tokens=sequences * length, sequence_length=length, project_share=share, seed=seed)
 
 
 def test_the_project_gives_its_share_and_the_corpus_the_rest() -> None:
@@ -136,7 +136,7 @@ def mixed(mix: CalibrationMix = MIXED, tokenizer: Tokenizer = QWEN, seed: int = 
         Document("others", f"{n}.js", f"function other{n}(a) {{ return a{n} * other{n}; }}\n" * 9) for n in range(99)
     )
     sources = CalibrationText(Language.PYTHON, (), map(functions, range(200)), "get more", others)
-    return collect(sources, Recipe(tokens=1 << 14, mix=mix, seed=seed), tokenizer)
+    return collect(sources, Recipe(tokens=1 << 14, seed=seed, **dataclasses.asdict(mix)), tokenizer)
 
 
 def test_each_kind_and_form_has_its_share() -> None:
@@ -198,7 +198,7 @@ def test_a_mix_gives_the_same_tokens_on_every_run_and_others_with_another_seed()
 
 def test_where_no_function_is_documented_the_corpus_has_the_share_of_conversations() -> None:
     sources = text((), documents("corpus", [400] * 99))
-    found = collect(sources, Recipe(tokens=8192, mix=CalibrationMix(chat_share=0.5)), QWEN)
+    found = collect(sources, Recipe(tokens=8192, chat_share=0.5), QWEN)
     assert found.record.forms == {"plain": 8192}
 
 
