@@ -50,7 +50,7 @@ $(VENV)/bin/python:
 # llama.cpp is compiled here the first time, which takes a while; pip keeps what comes out.
 $(INSTALLED): $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) install --quiet --upgrade --constraint constraints.txt pip
-	$(PIP) install $(EXTRA) $$($(BIN)/python scripts/torch_index.py) --constraint constraints.txt --editable '.[build]'
+	$(PIP) install $(EXTRA) $$($(BIN)/python scripts/torch_index.py) --constraint constraints.txt --editable '.[build,plots]'
 	touch $@
 
 $(INSTALLED_CHECKS): $(INSTALLED)

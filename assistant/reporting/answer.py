@@ -62,7 +62,7 @@ def table_lines(evidence: Evidence) -> list[str]:
 def _summary(evidence: Evidence) -> list[str]:
     if not evidence.comparisons:
         return []
-    chance = " ".join(f"{evidence.by_chance(each):.3f}" for each in evidence.comparisons[:1])
+    chance = _mean([evidence.by_chance(each) for each in evidence.comparisons])
     most = ", ".join(f"{block} ({distance:.3f})" for block, distance in evidence.most_different())
     kinds = [
         (kind, _mean([evidence.mean_distance(block, kind) for block in evidence.blocks])) for kind in evidence.kinds
@@ -70,7 +70,7 @@ def _summary(evidence: Evidence) -> list[str]:
     by_kind = ", ".join(f"{kind} ({distance:.3f})" for kind, distance in sorted(kinds, key=lambda pair: -pair[1]))
     return [
         "",
-        f"Masks that have nothing to do with each other would have a distance of {chance}; the same ones 0.",
+        f"Masks that have nothing to do with each other would have a distance of {chance:.3f}; equal ones have 0.",
         f"Layers that differ most: {most}.",
         f"Matrices that differ most: {by_kind}.",
     ]
