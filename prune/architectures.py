@@ -3,17 +3,46 @@
 Tables only; `prune.blocks` does the work.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from prune.errors import CheckpointError
-from prune.gguf_file import GGUFFile
+from prune.gguf_file import TensorInfo
 
-RowOrder = Callable[[GGUFFile, int], npt.NDArray[np.int64]]
+
+class Checkpoint(Protocol):
+    """A base model's file or folder, whatever its format: a `GGUFFile`, or a `SafetensorsFile`."""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder."""
+        ...
+
+    @property
+    def architecture(self) -> str:
+        """The value of `general.architecture`."""
+        ...
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Its tensors by GGUF name."""
+        ...
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """The value of a GGUF metadata key."""
+        ...
+
+    def tensor(self, name: str) -> TensorInfo:
+        """Where the tensor of this name lies; a `CheckpointError` if there is none."""
+        ...
+
+
+RowOrder = Callable[[Checkpoint, int], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +78,8 @@ class Architecture:
         name: the value of `general.architecture`.
         config_class: name of the configuration class in transformers.
         norms: GGUF name and transformers path of every norm of a block.
+        norm_offset: what GGUF's norms have over transformers': Gemma's are 1 + weight there.
+        scaled_embedding: embeddings are multiplied by the square root of their width.
     """
 
     name: str
@@ -58,13 +89,15 @@ class Architecture:
     mlp_input: tuple[Matrix, ...]
     mlp_output: Matrix
     norms: tuple[tuple[str, str], ...]
+    norm_offset: float = 0.0
+    scaled_embedding: bool = False
 
     @property
     def matrices(self) -> tuple[Matrix, ...]:
         """Every linear layer of a block."""
         return (*self.attention_input, self.attention_output, *self.mlp_input, self.mlp_output)
 
-    def config_arguments(self, file: GGUFFile) -> dict[str, Any]:
+    def config_arguments(self, file: Checkpoint) -> dict[str, Any]:
         """The keyword arguments of the transformers configuration that describes this file.
 
         Raises:
@@ -92,7 +125,10 @@ class Architecture:
         }
 
 
-def _rope_parameters(architecture: str, file: GGUFFile) -> dict[str, Any]:
+def _rope_parameters(architecture: str, file: Checkpoint) -> dict[str, Any]:
+    said = getattr(file, "rope_parameters", None)
+    if isinstance(said, dict):  # GGUF says it in other words
+        return said
     base = file.value(f"{architecture}.rope.freq_base", 10000.0)
     scaling = file.value(f"{architecture}.rope.scaling.type", "none")
     if scaling == "none":
@@ -109,7 +145,7 @@ def _interleaved_rows(head_count_key: str) -> RowOrder:
     """llama.cpp rotates neighbouring rows of `llama` models, transformers the halves of a head: the converter reordered
     query and key rows within each head (`LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py)."""
 
-    def order(file: GGUFFile, rows: int) -> npt.NDArray[np.int64]:
+    def order(file: Checkpoint, rows: int) -> npt.NDArray[np.int64]:
         heads = file.value(f"llama.{head_count_key}", file.value("llama.attention.head_count"))
         return np.arange(rows).reshape(heads, rows // heads // 2, 2).swapaxes(1, 2).reshape(rows)
 
@@ -122,7 +158,7 @@ _OUTPUT = Matrix("attn_output", "self_attn.o_proj")
 _MLP_INPUT = (Matrix("ffn_gate", "mlp.gate_proj"), Matrix("ffn_up", "mlp.up_proj"))
 _MLP_OUTPUT = Matrix("ffn_down", "mlp.down_proj")
 
-_SUPPORTED = {
+SUPPORTED: Mapping[str, Architecture] = {
     architecture.name: architecture
     for architecture in (
         Architecture(
@@ -164,21 +200,42 @@ _SUPPORTED = {
             mlp_output=_MLP_OUTPUT,
             norms=_NORMS,
         ),
+        Architecture(  # the first generation, CodeGemma among it; later ones have norms after attention and MLP as well
+            name="gemma",
+            config_class="GemmaConfig",
+            attention_input=(
+                Matrix("attn_q", "self_attn.q_proj"),
+                Matrix("attn_k", "self_attn.k_proj"),
+                _VALUE,
+            ),
+            attention_output=_OUTPUT,
+            mlp_input=_MLP_INPUT,
+            mlp_output=_MLP_OUTPUT,
+            norms=_NORMS,
+            norm_offset=1.0,
+            scaled_embedding=True,
+        ),
     )
 }
 
 
-def architecture_of(file: GGUFFile) -> Architecture:
+def architecture_of(file: Checkpoint) -> Architecture:
     """The model family of a file.
 
     Raises:
         CheckpointError: pruning does not know it; the message names those it does.
     """
-    architecture = _SUPPORTED.get(file.architecture)
+    architecture = SUPPORTED.get(file.architecture)
     if architecture is None or "blk.0.ffn_gate_inp.weight" in file.tensors:  # the router of a mixture of experts
-        kind = file.architecture if architecture is None else f"mixture-of-experts {file.architecture}"
-        raise CheckpointError(
-            f"{file.path} is a {kind} model, which pruning does not support; "
-            f"choose a base model of one of these architectures: {', '.join(sorted(_SUPPORTED))}."
+        raise refused(
+            file.path, file.architecture if architecture is None else f"mixture-of-experts {file.architecture}"
         )
     return architecture
+
+
+def refused(path: Path, kind: str) -> CheckpointError:
+    """What to raise for a model of an architecture that is not supported; the message names those that are."""
+    return CheckpointError(
+        f"{path} is a {kind} model, which pruning does not support; "
+        f"choose a base model of one of these architectures: {', '.join(sorted(SUPPORTED))}."
+    )

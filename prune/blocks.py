@@ -1,4 +1,4 @@
-"""Running a model's blocks one after another with weights taken from a GGUF file.
+"""Running a model's blocks one after another with weights taken from its file.
 
 transformers computes; only one block's weights are in memory at a time.
 """
@@ -13,9 +13,8 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from prune.architectures import Matrix, architecture_of
+from prune.architectures import Checkpoint, Matrix, architecture_of
 from prune.errors import CheckpointError
-from prune.gguf_file import GGUFFile
 from prune.weights import read_rows, read_tensor
 
 
@@ -77,7 +76,7 @@ def _bypassed(module: nn.Module, name: str) -> Iterator[None]:
 class BlockLoader:
     """Makes blocks from a file, and the hidden states that enter the first."""
 
-    def __init__(self, file: GGUFFile, sequence_length: int) -> None:
+    def __init__(self, file: Checkpoint, sequence_length: int) -> None:
         """Reads the model's shape from `file`.
 
         Raises:
@@ -109,6 +108,8 @@ class BlockLoader:
         if used[0] < 0 or used[-1] >= vocabulary:
             raise CheckpointError(f"Token {used[-1]} is not in the vocabulary of {self.file.path} ({vocabulary}).")
         rows = torch.from_numpy(read_rows(self.file, "token_embd.weight", used))
+        if self.architecture.scaled_embedding:
+            rows *= rows.shape[1] ** 0.5
         return rows[torch.from_numpy(places.reshape(tokens.shape))]
 
     def load(self, index: int) -> Block:
@@ -119,7 +120,8 @@ class BlockLoader:
         """
         layer = self._layers[index].to_empty(device="cpu").eval().requires_grad_(False)
         for gguf_name, path in self.architecture.norms:
-            _assign(layer, f"{path}.weight", read_tensor(self.file, f"blk.{index}.{gguf_name}.weight"), self.file)
+            norm = read_tensor(self.file, f"blk.{index}.{gguf_name}.weight")
+            _assign(layer, f"{path}.weight", norm - np.float32(self.architecture.norm_offset), self.file)
         for matrix in self.architecture.matrices:
             weight = read_tensor(self.file, matrix.weight_name(index))
             if matrix.row_order is not None:
@@ -157,7 +159,7 @@ class BlockLoader:
         return cosines, sines
 
 
-def _assign(layer: nn.Module, path: str, values: npt.NDArray[np.float32], file: GGUFFile) -> None:
+def _assign(layer: nn.Module, path: str, values: npt.NDArray[np.float32], file: Checkpoint) -> None:
     parameter = layer.get_parameter(path)
     if tuple(parameter.shape) != values.shape:
         raise CheckpointError(

@@ -25,7 +25,7 @@ def prune(
                 row[np.argsort(row_score, kind="stable")[: int(len(row) * sparsity)]] = 0
             pruned[name] = model[name]
 
-    hidden = model["token_embd.weight"][tokens]
+    hidden = model["token_embd.weight"][tokens] * (tiny.HIDDEN**0.5 if architecture == "gemma" else 1)
     for block in range(tiny.BLOCKS):
 
         def weight(short: str, block: int = block) -> np.ndarray:
@@ -39,10 +39,16 @@ def prune(
         x = _rms_norm(hidden, weight("ffn_norm.weight"))
         prune_matrices(block, ["ffn_gate", "ffn_up"], x)
         gate = x @ weight("ffn_gate.weight").T
-        activation = gate / (1 + np.exp(-gate)) * (x @ weight("ffn_up.weight").T)
+        activation = _activation(gate, architecture) * (x @ weight("ffn_up.weight").T)
         prune_matrices(block, ["ffn_down"], activation)
         hidden = hidden + activation @ weight("ffn_down.weight").T
     return pruned
+
+
+def _activation(x: np.ndarray, architecture: str) -> np.ndarray:
+    if architecture == "gemma":  # GELU, by its approximation
+        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return x / (1 + np.exp(-x))
 
 
 def _rms_norm(x: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from tests.prune import tiny_models as tiny
 TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (5, 24)).astype(np.int32)
 
 
-@pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama"])
+@pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama", "gemma"])
 @pytest.mark.parametrize("sparsity", [0.3, 0.5])
 def test_equals_the_paper_written_out(architecture: str, sparsity: float, tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", architecture)
@@ -100,7 +100,7 @@ def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
 
 def test_an_unsupported_architecture_is_refused_with_those_that_are(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "t.gguf", "starcoder2")
-    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"starcoder2.*llama, qwen2, qwen3"):
+    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"starcoder2.*gemma, llama, qwen2, qwen3"):
         prunable_tensors(file)
 
 
