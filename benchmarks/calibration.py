@@ -43,12 +43,17 @@ def main() -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--language", default="python")
     parser.add_argument("--sequences", type=int, default=8)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     options = parser.parse_args()
     settings, language = load_settings(), parse_language(options.language)
     paths = [(name, select_model(settings, None, name).path) for name in options.models]
     with open_tokenizer(paths[0][1]) as tokenizer:
-        texts = {form: held_out(language, mix, options.sequences, tokenizer) for form, mix in FORMS.items()}
-    print(f"{'model':<60} " + " ".join(f"{form:>14}" for form in FORMS))
+        texts = {
+            form: held_out(language, mix, options.sequences, tokenizer)
+            for form, mix in FORMS.items()
+            if form in options.forms
+        }
+    print(f"{'model':<60} " + " ".join(f"{form:>14}" for form in texts))
     first: dict[str, float] = {}
     for name, path in paths:
         started, columns = time.perf_counter(), []
