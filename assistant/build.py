@@ -11,7 +11,7 @@ import psutil
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
 from assistant.calibration import CalibrationSet, CalibrationText, collect
-from assistant.catalog import load_catalog
+from assistant.catalog import FimTokens
 from assistant.corpus import Document, calibration_documents, corpus_advice, corpus_documents, project_documents
 from assistant.digest import sha256_of
 from assistant.errors import BuildError
@@ -45,6 +45,7 @@ class BuildRequest:
         recipe: how.
         project: a folder whose files of the language come first into the calibration set, if any.
         calibration: folders or archives that take the place of the corpus found on this machine.
+        fim: the FIM tokens that the catalog gives for the base, and their order; those in its file otherwise.
     """
 
     base: BaseEntry
@@ -52,6 +53,7 @@ class BuildRequest:
     recipe: Recipe
     project: Path | None
     calibration: tuple[Path, ...] = ()
+    fim: FimTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +169,8 @@ def _calibration_set(request: BuildRequest) -> CalibrationSet:
 
     project, corpus, advice = _code(request)
     text = CalibrationText(request.language, project, corpus, advice, _other_code(request))
-    catalogued = load_catalog().get(request.base.manifest.name)
-    with open_tokenizer(request.base.path) as tokenizer:
-        return collect(text, request.recipe, tokenizer, catalogued.fim if catalogued is not None else None)
+    with open_tokenizer(request.base.path, request.base.name) as tokenizer:
+        return collect(text, request.recipe, tokenizer, request.fim)
 
 
 def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document], str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assistant.catalog import load_catalog
+from assistant.catalog import FimTokens, load_catalog
 from assistant.detection import detect
 from assistant.errors import UsageError
 from assistant.languages import Language, parse_language
@@ -36,3 +36,9 @@ def base_to_build_from(store: Store, settings: Settings, name: str | None) -> Ba
     if entry is None:
         raise UsageError(f"The base model {wanted} is not here yet; get it with: sned fetch {wanted}")
     return entry
+
+
+def fim_tokens_of(base: BaseEntry, settings: Settings) -> FimTokens | None:
+    """The FIM tokens that the catalog gives for a base model; None where it gives none."""
+    known = load_catalog(settings.catalog).get(base.name)
+    return known.fim if known is not None else None

@@ -64,7 +64,7 @@ def build(
     """Build the sub-model of a project's language from its base model."""
     from assistant.build import BuildRequest
     from assistant.build import build as build_submodel
-    from assistant.build_choices import base_to_build_from, language_to_build_for
+    from assistant.build_choices import base_to_build_from, fim_tokens_of, language_to_build_for
     from assistant.cli.build_display import BuildDisplay
     from assistant.cli.progress_lines import BuildLines
     from assistant.settings import load_settings
@@ -83,12 +83,14 @@ def build(
     )
     settings = load_settings()
     store = Store(settings.home)
+    chosen = base_to_build_from(store, settings, base)
     request = BuildRequest(
-        base=base_to_build_from(store, settings, base),
+        base=chosen,
         language=language_to_build_for(path, language),
         recipe=recipe,
         project=path,
         calibration=tuple(calibration or ()),
+        fim=fim_tokens_of(chosen, settings),
     )
     if not anew and (fetched := _fetched_instead(request, store, settings)) is not None:
         if as_json:

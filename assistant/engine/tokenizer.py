@@ -48,8 +48,10 @@ class Tokenizer:
 
 
 @contextmanager
-def open_tokenizer(path: Path) -> Iterator[Tokenizer]:
+def open_tokenizer(path: Path, name: str | None = None) -> Iterator[Tokenizer]:
     """The tokenizer of the model at `path`, its vocabulary loaded alone: half a second, and no weights in memory.
+
+    `name` is what messages call the model; the file's by default.
 
     Raises:
         EngineError: the file is missing, damaged or of a kind llama.cpp cannot read.
@@ -62,15 +64,16 @@ def open_tokenizer(path: Path) -> Iterator[Tokenizer]:
         vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
         end = vocabulary.special(_END_OF_TEXT)
         separator = vocabulary.end_of_sequence if end is None else end
-        yield Tokenizer(vocabulary.tokenize, separator, vocabulary.special, _info(path, shape, handle, vocabulary))
+        yield Tokenizer(vocabulary.tokenize, separator, vocabulary.special, _info(path, shape, handle, name))
     finally:
         llama_cpp.llama_model_free(handle)
 
 
-def _info(path: Path, shape: ModelShape, handle: Any, vocabulary: Vocabulary) -> ModelInfo:
+def _info(path: Path, shape: ModelShape, handle: Any, name: str | None) -> ModelInfo:
+    vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(handle))
     template = llama_cpp.llama_model_chat_template(handle, None)
     return ModelInfo(
-        name=path.stem,
+        name=name or path.stem,
         architecture=shape.architecture,
         parameters=0,  # none are loaded
         file_bytes=path.stat().st_size,
