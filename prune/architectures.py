@@ -15,7 +15,7 @@ from prune.errors import CheckpointError
 from prune.gguf_file import TensorInfo
 
 
-class Checkpoint(Protocol):
+class ModelFile(Protocol):
     """A base model's file or folder, whatever its format: a `GGUFFile`, or a `SafetensorsFile`."""
 
     @property
@@ -42,7 +42,7 @@ class Checkpoint(Protocol):
         ...
 
 
-RowOrder = Callable[[Checkpoint, int], npt.NDArray[np.int64]]
+RowOrder = Callable[[ModelFile, int], npt.NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Architecture:
         """Every linear layer of a block."""
         return (*self.attention_input, self.attention_output, *self.mlp_input, self.mlp_output)
 
-    def config_arguments(self, file: Checkpoint) -> dict[str, Any]:
+    def config_arguments(self, file: ModelFile) -> dict[str, Any]:
         """The keyword arguments of the transformers configuration that describes this file.
 
         Raises:
@@ -125,7 +125,7 @@ class Architecture:
         }
 
 
-def _rope_parameters(architecture: str, file: Checkpoint) -> dict[str, Any]:
+def _rope_parameters(architecture: str, file: ModelFile) -> dict[str, Any]:
     said = getattr(file, "rope_parameters", None)
     if isinstance(said, dict):  # GGUF says it in other words
         return said
@@ -145,7 +145,7 @@ def _interleaved_rows(head_count_key: str) -> RowOrder:
     """llama.cpp rotates neighbouring rows of `llama` models, transformers the halves of a head: the converter reordered
     query and key rows within each head (`LlamaModel.permute` in llama.cpp's convert_hf_to_gguf.py)."""
 
-    def order(file: Checkpoint, rows: int) -> npt.NDArray[np.int64]:
+    def order(file: ModelFile, rows: int) -> npt.NDArray[np.int64]:
         heads = file.value(f"llama.{head_count_key}", file.value("llama.attention.head_count"))
         return np.arange(rows).reshape(heads, rows // heads // 2, 2).swapaxes(1, 2).reshape(rows)
 
@@ -219,7 +219,7 @@ SUPPORTED: Mapping[str, Architecture] = {
 }
 
 
-def architecture_of(file: Checkpoint) -> Architecture:
+def architecture_of(file: ModelFile) -> Architecture:
     """The model family of a file.
 
     Raises:

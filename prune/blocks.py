@@ -13,7 +13,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from prune.architectures import Checkpoint, Matrix, architecture_of
+from prune.architectures import ModelFile, Matrix, architecture_of
 from prune.errors import CheckpointError
 from prune.weights import read_rows, read_tensor
 
@@ -76,7 +76,7 @@ def _bypassed(module: nn.Module, name: str) -> Iterator[None]:
 class BlockLoader:
     """Makes blocks from a file, and the hidden states that enter the first."""
 
-    def __init__(self, file: Checkpoint, sequence_length: int) -> None:
+    def __init__(self, file: ModelFile, sequence_length: int) -> None:
         """Reads the model's shape from `file`.
 
         Raises:
@@ -159,7 +159,7 @@ class BlockLoader:
         return cosines, sines
 
 
-def _assign(layer: nn.Module, path: str, values: npt.NDArray[np.float32], file: Checkpoint) -> None:
+def _assign(layer: nn.Module, path: str, values: npt.NDArray[np.float32], file: ModelFile) -> None:
     parameter = layer.get_parameter(path)
     if tuple(parameter.shape) != values.shape:
         raise CheckpointError(

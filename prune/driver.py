@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prune.architectures import Checkpoint, Matrix, architecture_of
+from prune.architectures import ModelFile, Matrix, architecture_of
 from prune.blocks import Block, BlockLoader
 from prune.errors import CheckpointError, UsageError
 from prune.wanda import InputNorms, pruned_per_row, unstructured_mask, wanda_scores
@@ -36,7 +36,7 @@ _FLOAT_BYTES = 4
 
 
 def prune_blocks(
-    file: Checkpoint,
+    file: ModelFile,
     tokens: npt.NDArray[np.int32],
     sparsity: float,
     progress: Progress = lambda fraction: None,
@@ -61,7 +61,7 @@ def prune_blocks(
     yield from _Pass(file, tokens, sparsity, progress).run()
 
 
-def prunable_tensors(file: Checkpoint) -> list[str]:
+def prunable_tensors(file: ModelFile) -> list[str]:
     """The names of the tensors that `prune_blocks` gives, in its order.
 
     Raises:
@@ -76,7 +76,7 @@ def prunable_tensors(file: Checkpoint) -> list[str]:
 class _Pass:
     """The state of one pass: hidden states of all sequences, and the work done so far."""
 
-    def __init__(self, file: Checkpoint, tokens: npt.NDArray[np.int32], sparsity: float, progress: Progress) -> None:
+    def __init__(self, file: ModelFile, tokens: npt.NDArray[np.int32], sparsity: float, progress: Progress) -> None:
         self._loader = BlockLoader(file, sequence_length=tokens.shape[1])
         self._sparsity = sparsity
         self._progress = progress
@@ -160,12 +160,12 @@ def _consumed(activations: deque[Tensor]) -> Iterator[Tensor]:
         yield activations.popleft()
 
 
-def _weights(file: Checkpoint, name: str) -> int:
+def _weights(file: ModelFile, name: str) -> int:
     rows, columns = file.tensor(name).shape
     return rows * columns
 
 
-def memory_needed(file: Checkpoint, sequences: int, sequence_length: int) -> int:
+def memory_needed(file: ModelFile, sequences: int, sequence_length: int) -> int:
     """Bytes that `prune_blocks` holds at its peak, beside the program itself: activations and one block's weights.
 
     Raises:

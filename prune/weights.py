@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from gguf.quants import dequantize
 
-from prune.architectures import Checkpoint
+from prune.architectures import ModelFile
 from prune.errors import CheckpointError
 from prune.gguf_file import GGUFFile, TensorInfo
 from prune.safetensors_file import SafetensorsFile
@@ -14,7 +14,7 @@ from prune.safetensors_file import SafetensorsFile
 FloatArray = npt.NDArray[np.float32]
 
 
-def read_tensor(file: Checkpoint, name: str) -> FloatArray:
+def read_tensor(file: ModelFile, name: str) -> FloatArray:
     """The tensor of this name, of its own shape, whatever type it is stored in.
 
     Raises:
@@ -27,7 +27,7 @@ def read_tensor(file: Checkpoint, name: str) -> FloatArray:
     return _dequantized(file, info, file.read(info)).reshape(info.shape)
 
 
-def read_rows(file: Checkpoint, name: str, rows: npt.NDArray[np.integer[Any]]) -> FloatArray:
+def read_rows(file: ModelFile, name: str, rows: npt.NDArray[np.integer[Any]]) -> FloatArray:
     """The given rows of a matrix, in the order given: shape (rows, columns). The rest of the matrix stays on disk."""
     if isinstance(file, SafetensorsFile):
         return file.floats(name, rows)

@@ -83,14 +83,14 @@ def build(
     )
     settings = load_settings()
     store = Store(settings.home)
-    chosen = base_to_build_from(store, settings, base)
+    source = base_to_build_from(store, settings, base)
     request = BuildRequest(
-        base=chosen,
+        base=source,
         language=language_to_build_for(path, language),
         recipe=recipe,
         project=path,
         calibration=tuple(calibration or ()),
-        fim=fim_tokens_of(chosen, settings),
+        fim=fim_tokens_of(source, settings),
     )
     if not anew and (fetched := _fetched_instead(request, store, settings)) is not None:
         if as_json:
