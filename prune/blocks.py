@@ -13,7 +13,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from prune.architectures import ModelFile, Matrix, architecture_of
+from prune.architectures import Matrix, ModelFile, architecture_of
 from prune.errors import CheckpointError
 from prune.weights import read_rows, read_tensor
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from prune.architectures import ModelFile, Matrix, architecture_of
+from prune.architectures import Matrix, ModelFile, architecture_of
 from prune.blocks import Block, BlockLoader
 from prune.errors import CheckpointError, UsageError
 from prune.wanda import InputNorms, pruned_per_row, unstructured_mask, wanda_scores
