@@ -34,7 +34,9 @@ def held_out(language: Language, mix: CalibrationMix, sequences: int, tokenizer:
     """Token ids of shape (sequences, 1024) of text that no calibration set has."""
     documents = corpus_documents(language, seed=1, held_out=True)
     text = CalibrationText(language, (), documents, corpus_advice(language))
-    return collect(text, Recipe(tokens=sequences * 1024, seed=1, **dataclasses.asdict(mix)), tokenizer).tokens
+    return collect(
+        text, Recipe(tokens=sequences * 1024, sequence_length=1024, seed=1, **dataclasses.asdict(mix)), tokenizer
+    ).tokens
 
 
 def main() -> None:

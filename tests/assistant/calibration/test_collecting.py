@@ -136,7 +136,9 @@ def mixed(mix: CalibrationMix = MIXED, tokenizer: Tokenizer = QWEN, seed: int = 
         Document("others", f"{n}.js", f"function other{n}(a) {{ return a{n} * other{n}; }}\n" * 9) for n in range(99)
     )
     sources = CalibrationText(Language.PYTHON, (), map(functions, range(200)), "get more", others)
-    return collect(sources, Recipe(tokens=1 << 14, seed=seed, **dataclasses.asdict(mix)), tokenizer)
+    return collect(
+        sources, Recipe(tokens=1 << 14, sequence_length=1024, seed=seed, **dataclasses.asdict(mix)), tokenizer
+    )
 
 
 def test_each_kind_and_form_has_its_share() -> None:
