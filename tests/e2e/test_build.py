@@ -116,6 +116,23 @@ def test_builds_what_the_manifest_says(machine: Machine) -> None:
             assert np.array_equal(tensor.data, base[name].data), f"{name} was touched"
 
 
+def test_the_mix_is_what_the_options_say_and_leaves_out_files_with_secrets(machine: Machine) -> None:
+    secret = "".join(f"def secret_{n}(a):\n    return a * {n}\n\n\n" for n in range(40))
+    (machine.project / "settings.py").write_text(f"KEY = 'AKIA{'QWERTYUIOPASDFGH'}'\n{secret}")
+    manifest = machine.build("--project-share", "0.25", "--fim-share", "0.5")
+    assert manifest.recipe["fim_share"] == 0.5
+    assert manifest.calibration.sources["project"] == 512
+    assert manifest.calibration.forms["fim"] == pytest.approx(1024, abs=256)
+    assert sum(manifest.calibration.forms.values()) == 2048
+    plain = machine.build("--project-share", "0.25")
+    assert plain.calibration.forms == {"plain": 2048}
+    assert plain.identity != manifest.identity
+    refused = machine.sned("build", "--base", TINY, *SMALL_SET, "--chat-share", "0.2")
+    assert refused.returncode == 1
+    assert f"{TINY} has no chat template" in refused.stderr
+    assert "set the chat share to 0" in refused.stderr
+
+
 def test_progress_for_programs_is_a_json_object_a_line(machine: Machine) -> None:
     done = machine.sned("build", "--base", TINY, *SMALL_SET, "--json", "--progress", "json")
     assert done.returncode == 0, done.stderr
