@@ -8,6 +8,7 @@ __all__ = [
     "CatalogError",
     "CheckpointError",
     "EngineError",
+    "EvaluationError",
     "FetchError",
     "PublicationError",
     "SignatureError",
@@ -47,3 +48,7 @@ class EngineError(SnedError):
 
 class AnswerError(SnedError):
     """What a model answered is not what it was asked for."""
+
+
+class EvaluationError(SnedError):
+    """A model cannot be measured here as it was asked for."""

@@ -1,0 +1,1 @@
+"""Measuring models: functional correctness, infilling, the user's own code, cost, and comparisons."""

@@ -1,0 +1,1 @@
+"""Running programs that nobody has to trust, such as those that models write."""
