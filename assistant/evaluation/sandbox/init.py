@@ -79,7 +79,7 @@ def _run(step: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
             os.close(reader)
             _become(step, plan, writer)
         except BaseException as error:  # noqa: BLE001 - nothing may go on in the copy
-            os.write(writer, f"sandbox: {error}".encode())
+            os.write(2, f"sandbox: {error}\n".encode())
         os._exit(127)
     os.close(writer)
     os.set_blocking(reader, False)
