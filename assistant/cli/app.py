@@ -14,6 +14,7 @@ from assistant.cli.chat import chat
 from assistant.cli.complete import complete
 from assistant.cli.detect import detect
 from assistant.cli.doctor import doctor
+from assistant.cli.evaluate import evaluate
 from assistant.cli.export import export
 from assistant.cli.fetch import fetch
 from assistant.cli.import_model import import_model
@@ -73,6 +74,7 @@ app.command("import")(import_model)
 app.command()(publish)
 app.command()(complete)
 app.command()(chat)
+app.command("eval")(evaluate)
 app.command()(doctor)
 app.command()(lsp)
 app.command()(setup)

@@ -34,11 +34,11 @@ def function_program(task: FunctionTask, body: str, verdict: str) -> str:
 def whole_program(task: FunctionTask, code: str, verdict: str) -> str:
     """The program of a task with code that has the whole function, as chat models write it.
 
-    What the prompt has in front of the function comes first: imports, and functions that it gives.
+    What the prompt has in front of the function comes first, unless the code has it again.
     """
-    if task.language is Language.PYTHON:
-        code = _stub(task.prompt) + code
-    return _IMPORTS[task.language] + _TESTED[task.language](code, task.test, verdict)
+    return _IMPORTS[task.language] + _TESTED[task.language](
+        _WHOLE[task.language](task.prompt, code), task.test, verdict
+    )
 
 
 def infilling_program(task: InfillingTask, middle: str, verdict: str) -> str:
@@ -47,10 +47,47 @@ def infilling_program(task: InfillingTask, middle: str, verdict: str) -> str:
     return _python(task.prompt + middle + task.suffix, tests, verdict)
 
 
-def _stub(prompt: str) -> str:
-    """What stands in front of a Python prompt's last function."""
+def _whole_python(prompt: str, code: str) -> str:
     starts = [match.start() for match in re.finditer(r"^(?:def|class) ", prompt, flags=re.MULTILINE)]
-    return prompt[: starts[-1]] if starts else ""
+    return (prompt[: starts[-1]] if starts else "") + code
+
+
+def _whole_java(prompt: str, code: str) -> str:
+    imports = "".join(re.findall(r"^import [^\n]*\n", prompt, flags=re.MULTILINE))
+    if re.search(r"\bclass\s+Solution\b", code):
+        # A public class would have to be in a file of its name.
+        return imports + re.sub(r"\bpublic\s+(?=(?:final\s+)?class\s)", "", code)
+    own = re.findall(r"^import [^\n]*\n", code, flags=re.MULTILINE)
+    rest = re.sub(r"^import [^\n]*\n", "", code, flags=re.MULTILINE)
+    return f"{imports}{''.join(own)}class Solution {{\n{rest}\n}}\n"
+
+
+def _whole_cpp(prompt: str, code: str) -> str:
+    # An example's `main` beside the tests' own.
+    return _head(prompt, code, r"^(?:#include|using )[^\n]*\n") + re.sub(r"\bmain(?=\s*\()", "example_main", code)
+
+
+def _whole_javascript(prompt: str, code: str) -> str:
+    return _head(prompt, code, r"^[^\n]*\brequire\([^\n]*\n") + code
+
+
+def _head(prompt: str, code: str, always: str) -> str:
+    """What a prompt has above the line that begins the function: only lines like `always` if the code has it again."""
+    head = prompt.rstrip().rpartition("\n")[0] + "\n"
+    plain = re.sub(r"/\*.*?\*/|//[^\n]*", "", head, flags=re.DOTALL)
+    defined = re.findall(r"(\w+)\s*\([^()]*\)\s*\{|(?:const|let|var|function|struct|class)\s+(\w+)", plain)
+    names = {name for pair in defined for name in pair if name and name not in {"if", "for", "while", "switch"}}
+    if any(re.search(rf"(?:[\w>&*\]]\s+|\*|&){name}\b\s*(?:\([^()]*\)\s*\{{|=|\{{)", code) for name in names):
+        return "".join(re.findall(always, head, flags=re.MULTILINE))
+    return plain
+
+
+_WHOLE = {
+    Language.PYTHON: _whole_python,
+    Language.JAVA: _whole_java,
+    Language.CPP: _whole_cpp,
+    Language.JAVASCRIPT: _whole_javascript,
+}
 
 
 def _python(code: str, test: str, verdict: str) -> str:

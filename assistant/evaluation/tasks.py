@@ -71,7 +71,9 @@ def read_tasks(path: Path, kind: type[TaskType]) -> TaskFile[TaskType]:
     """
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise UsageError(f"{path} is larger than task files are ({path.stat().st_size} bytes); give the right file.")
+            raise UsageError(
+                f"{path} is larger than task files are ({path.stat().st_size} bytes); give the right file."
+            )
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"The task file {path} cannot be read: {error.strerror}; check its name.") from error

@@ -65,8 +65,6 @@ class Sandbox:
         self, files: Mapping[str, str], steps: Sequence[Step], places: list[str], links: dict[str, str], folder: str
     ) -> dict[str, Any]:
         how = self.confinement
-        if how.own_user and not how.isolated:
-            Path(folder).chmod(0o777)
         return {
             "isolated": how.isolated,
             "mounts": places if how.mounts_itself else [],

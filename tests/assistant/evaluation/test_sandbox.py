@@ -103,7 +103,9 @@ def test_each_kind_of_sandbox_holds(each_sandbox: Sandbox, bystander: subprocess
 
 def test_memory_is_bounded_a_process_and_in_all(each_sandbox: Sandbox) -> None:
     assert not run_python(each_sandbox, "x = bytearray(600 << 20)").succeeded
-    shared = "import mmap\nkept = []\nwhile True:\n    kept.append(mmap.mmap(-1, 1 << 26)); kept[-1].write(b'x' * (1 << 26))"
+    shared = (
+        "import mmap\nkept = []\nwhile True:\n    kept.append(mmap.mmap(-1, 1 << 26)); kept[-1].write(b'x' * (1 << 26))"
+    )
     assert run_python(each_sandbox, shared, replace(TIGHT, cpu_seconds=10, seconds=30.0)).how == "memory"
 
 
@@ -130,7 +132,9 @@ def test_what_the_user_has_is_not_seen(each_sandbox: Sandbox, tmp_path: Path) ->
 
 
 def test_what_takes_the_sandbox_down_has_failed(each_sandbox: Sandbox) -> None:
-    attack = "import resource, time\nresource.prlimit(1, resource.RLIMIT_CPU, (0, 0))\ntime.sleep(1)\nraise SystemExit(1)"
+    attack = (
+        "import resource, time\nresource.prlimit(1, resource.RLIMIT_CPU, (0, 0))\ntime.sleep(1)\nraise SystemExit(1)"
+    )
     assert not run_python(each_sandbox, attack).succeeded
     assert run_python(each_sandbox, "print('well')").output == "well\n"
 

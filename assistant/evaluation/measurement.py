@@ -1,0 +1,119 @@
+"""What can be measured of a model: results a task at a time, and what they come to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.protocol import Engine
+from assistant.evaluation.journal import Journal, OpenJournal, Result
+from assistant.selection import Selection
+
+Advanced = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that is measured.
+
+    Attributes:
+        selection: where it is, and what is known of it.
+        sha256: of its file.
+        size: bytes of its file.
+    """
+
+    selection: Selection
+    sha256: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.selection.name
+
+
+class Measurement(Protocol):
+    """One thing that is measured, in the same way of every model."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables, such as `python.jsonl, chat`."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that its results depend on besides the model, such as JSON has."""
+        ...
+
+    def missing(self, journal: OpenJournal) -> int:
+        """How many results have still to be made."""
+        ...
+
+    def run(self, engine: Engine, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
+        """Makes the results that are missing, each kept in the journal as it comes.
+
+        `advanced` is told how many there are, of how many.
+
+        Raises:
+            EngineError: the model fails.
+            KeyboardInterrupt: it was cancelled.
+        """
+        ...
+
+    def results(self, journal: OpenJournal) -> list[Result]:
+        """All results, in order; `run` has made those that were missing."""
+        ...
+
+    def summary(self, results: Sequence[Result]) -> dict[str, Any]:
+        """What they come to: figures by name."""
+        ...
+
+    def scores(self, results: Sequence[Result]) -> dict[str, dict[str, float]]:
+        """For each figure that models are compared by, the score of each task."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of one model, by a measurement's label: figures, and scores by figure and task."""
+
+    subject: Subject
+    summaries: dict[str, dict[str, Any]]
+    scores: dict[str, dict[str, dict[str, float]]]
+
+
+def measure(
+    subject: Subject,
+    measurements: Sequence[Measurement],
+    folder: Path,
+    open_engine: Callable[[], Engine],
+    advanced: Callable[[str, int, int], None],
+    cancel: Cancellation,
+    *,
+    again: bool = False,
+) -> Measured:
+    """Measures one model, going on from what the journals in `folder` have; it is loaded only if something is missing.
+
+    Raises:
+        EngineError: it cannot be loaded, or fails.
+        EvaluationError: a journal cannot be used.
+        KeyboardInterrupt: it was cancelled.
+    """
+    engine: Engine | None = None
+    measured = Measured(subject, {}, {})
+    try:
+        for measurement in measurements:
+            about = {"model": subject.sha256, **measurement.settings}
+            with Journal(folder, about).open(again=again) as journal:
+                if measurement.missing(journal):
+                    engine = engine or open_engine()
+                    label = measurement.label
+                    measurement.run(engine, journal, lambda done, of: advanced(label, done, of), cancel)  # noqa: B023
+                results = measurement.results(journal)
+            measured.summaries[measurement.label] = measurement.summary(results)
+            measured.scores[measurement.label] = measurement.scores(results)
+    finally:
+        if engine is not None:
+            engine.close()
+    return measured

@@ -1,0 +1,34 @@
+"""The models that are measured, by what users call them."""
+
+from collections.abc import Sequence
+
+from assistant.digest import sha256_of
+from assistant.errors import UsageError
+from assistant.evaluation.measurement import Subject
+from assistant.languages import Language
+from assistant.selection import Selection, select_model
+from assistant.settings import Settings
+from assistant.store import Store
+
+
+def find_subjects(settings: Settings, names: Sequence[str], language: Language | None) -> list[Subject]:
+    """The models called so; without names the one that serves `language` here.
+
+    Raises:
+        UsageError, StoreError, CatalogError: as `select_model`; or one is named twice.
+    """
+    selections = [select_model(settings, language, name) for name in names] or [select_model(settings, language)]
+    subjects = [_subject(settings, selection) for selection in selections]
+    for index, subject in enumerate(subjects):
+        for other in subjects[:index]:
+            if subject.sha256 == other.sha256:
+                raise UsageError(f"{subject.name} is the same model as {other.name}; name each once.")
+    return subjects
+
+
+def _subject(settings: Settings, selection: Selection) -> Subject:
+    store = Store(settings.home)
+    for entry in (*store.bases(), *store.submodels()):
+        if entry.path == selection.path:
+            return Subject(selection, entry.manifest.sha256, entry.manifest.size)
+    return Subject(selection, sha256_of(selection.path), selection.path.stat().st_size)

@@ -1,0 +1,47 @@
+"""What a model writes for a prompt, until it is enough."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from assistant.engine.cancellation import Cancellation
+from assistant.engine.protocol import Engine, Prompt, Sampling, Segment
+
+# Evaluated in front of each prompt, in its place: what prompts have in common would be kept from the last one, evaluated in
+# other batches, and a result would depend on what came before it in its last digits.
+_BLANK = Prompt((Segment("\n"),))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text, its tokens, and the seconds that they took with those of the prompt."""
+
+    text: str
+    tokens: int
+    seconds: float
+
+
+def write(
+    engine: Engine,
+    prompt: Prompt,
+    sampling: Sampling,
+    enough: Callable[[str], bool],
+    cancel: Cancellation | None = None,
+) -> Written:
+    """What the model writes until `enough` says so of all of it, or it ends, or the limit is reached.
+
+    Raises:
+        EngineError: the model fails.
+        KeyboardInterrupt: it was cancelled.
+    """
+    text = ""
+    engine.prefill(_BLANK, cancel)
+    with closing(engine.generate(prompt, sampling, cancel)) as generation:
+        for piece in generation:
+            text += piece
+            if enough(text):
+                break
+    if cancel is not None and cancel.is_set():
+        raise KeyboardInterrupt
+    usage = generation.usage
+    return Written(text, usage.completion_tokens, usage.prefill_seconds + usage.decode_seconds)
