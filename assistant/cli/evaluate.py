@@ -27,7 +27,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL|FOLDER]...",
-            help="Models (names of the store, or .gguf files), compared with the first; the current project's otherwise.",
+            help="Models (names of the store, or .gguf files), compared with the first one.",
         ),
     ] = None,
     tasks: Annotated[

@@ -1,4 +1,7 @@
-"""Functional correctness: whether the functions that a model writes pass their tests (Chen et al., arXiv 2107.03374)."""
+"""Functional correctness: whether the functions that a model writes pass their tests.
+
+Chen et al., arXiv 2107.03374.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -19,8 +19,8 @@ Result = dict[str, Any]
 class Journal:
     """The results of one measurement: of a model, on tasks, under settings, which its name is the digest of.
 
-    A file of JSON lines. The first says what is measured; each of the others is a result, named by its task and sample. A
-    line that a crash left unfinished is dropped.
+    A file of JSON lines. The first says what is measured; each of the others is a result, named by its task and
+    sample. A line that a crash left unfinished is dropped.
     """
 
     def __init__(self, folder: Path, subject: Mapping[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Journal:
             results = {} if again else self._read()
             lines = [{"subject": self._subject}, *results.values()]
             write_text(self.path, "".join(_line(line) for line in lines))
-            with open(self.path, "a", encoding="utf-8") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 yield OpenJournal(results, file.fileno())
         finally:
             lock.release()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,17 +84,23 @@ class Measured:
     scores: dict[str, dict[str, dict[str, float]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured of each model, and the folder of journals; `again` drops what these have."""
+
+    measurements: Sequence[Measurement]
+    folder: Path
+    again: bool = False
+
+
 def measure(
     subject: Subject,
-    measurements: Sequence[Measurement],
-    folder: Path,
+    plan: Plan,
     open_engine: Callable[[], Engine],
     advanced: Callable[[str, int, int], None],
     cancel: Cancellation,
-    *,
-    again: bool = False,
 ) -> Measured:
-    """Measures one model, going on from what the journals in `folder` have; it is loaded only if something is missing.
+    """Measures one model, going on from what the journals have; it is loaded only if something is missing.
 
     Raises:
         EngineError: it cannot be loaded, or fails.
@@ -103,16 +110,16 @@ def measure(
     engine: Engine | None = None
     measured = Measured(subject, {}, {})
     try:
-        for measurement in measurements:
+        for measurement in plan.measurements:
+            label = measurement.label
             about = {"model": subject.sha256, **measurement.settings}
-            with Journal(folder, about).open(again=again) as journal:
+            with Journal(plan.folder, about).open(again=plan.again) as journal:
                 if measurement.missing(journal):
                     engine = engine or open_engine()
-                    label = measurement.label
-                    measurement.run(engine, journal, lambda done, of: advanced(label, done, of), cancel)  # noqa: B023
+                    measurement.run(engine, journal, partial(advanced, label), cancel)
                 results = measurement.results(journal)
-            measured.summaries[measurement.label] = measurement.summary(results)
-            measured.scores[measurement.label] = measurement.scores(results)
+            measured.summaries[label] = measurement.summary(results)
+            measured.scores[label] = measurement.scores(results)
     finally:
         if engine is not None:
             engine.close()

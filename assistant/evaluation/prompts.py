@@ -51,8 +51,8 @@ def question(task: FunctionTask) -> str:
     """What a chat model is asked for."""
     label, name = task.language.label, task.language.value
     return (
-        f"Complete this {label} function. Answer with the whole function, and the imports it needs, in one Markdown fence "
-        f"and nothing else.\n\n```{name}\n{task.prompt.strip()}\n```"
+        f"Complete this {label} function. Answer with the whole function, and the imports it needs, in one Markdown "
+        f"fence and nothing else.\n\n```{name}\n{task.prompt.strip()}\n```"
     )
 
 

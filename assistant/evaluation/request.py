@@ -1,17 +1,18 @@
 """A whole evaluation: which models, what is measured, and where results are kept."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from assistant.engine.cancellation import Cancellation
+from assistant.engine.protocol import Engine
 from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation.checking import check_solutions
 from assistant.evaluation.comparing import report
 from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
-from assistant.evaluation.measurement import Measured, Measurement, Subject, measure
+from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject, measure
 from assistant.evaluation.sandbox.sandbox import Sandbox, open_sandbox
 from assistant.evaluation.subjects import find_subjects
 from assistant.evaluation.tasks import FunctionTask, TaskFile, read_tasks
@@ -101,22 +102,16 @@ def evaluated(request: EvaluationRequest, advanced: AdvancedWith, note: Note, ca
         raise UsageError("There is nothing to measure; give --tasks FILE.")
     languages = {_language_of(each.file) for each in measurements if isinstance(each, FunctionMeasurement)}
     subjects = find_subjects(settings, request.what, languages.pop() if len(languages) == 1 else None)
-    measured: list[Measured] = []
-    for subject in subjects:
-        measured.append(
-            measure(
-                subject,
-                measurements,
-                settings.home / "evaluations",
-                lambda: open_model(  # noqa: B023
-                    subject.selection, settings, gpu_layers=request.gpu_layers, check_memory=request.check_memory
-                ),
-                _named(advanced, subject),
-                cancel,
-                again=request.again,
-            )
-        )
-    return report(measured)
+    plan = Plan(measurements, settings.home / "evaluations", request.again)
+
+    def measured(subject: Subject) -> Measured:
+        def opened() -> Engine:
+            gpu_layers, check = request.gpu_layers, request.check_memory
+            return open_model(subject.selection, settings, gpu_layers=gpu_layers, check_memory=check)
+
+        return measure(subject, plan, opened, _named(advanced, subject), cancel)
+
+    return report([measured(subject) for subject in subjects])
 
 
 def _measurements(request: EvaluationRequest, note: Note) -> list[Measurement]:
@@ -162,9 +157,7 @@ def _language_of(file: TaskFile[FunctionTask]) -> Language:
 def _sandbox(request: EvaluationRequest, note: Note) -> Sandbox:
     sandbox = open_sandbox(unsafe=request.unsafe)
     if not sandbox.confinement.isolated:
-        note(
-            "Without a sandbox, programs that a model wrote run under your account; only their time and size is bounded."
-        )
+        note("Without a sandbox, programs that a model wrote run under your account, bounded only in time and size.")
     return sandbox
 
 

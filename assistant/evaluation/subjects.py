@@ -8,7 +8,7 @@ from assistant.evaluation.measurement import Subject
 from assistant.languages import Language
 from assistant.selection import Selection, select_model
 from assistant.settings import Settings
-from assistant.store import Store
+from assistant.store import Entry, Store
 
 
 def find_subjects(settings: Settings, names: Sequence[str], language: Language | None) -> list[Subject]:
@@ -28,7 +28,8 @@ def find_subjects(settings: Settings, names: Sequence[str], language: Language |
 
 def _subject(settings: Settings, selection: Selection) -> Subject:
     store = Store(settings.home)
-    for entry in (*store.bases(), *store.submodels()):
+    entries: list[Entry] = [*store.bases(), *store.submodels()]
+    for entry in entries:
         if entry.path == selection.path:
             return Subject(selection, entry.manifest.sha256, entry.manifest.size)
     return Subject(selection, sha256_of(selection.path), selection.path.stat().st_size)

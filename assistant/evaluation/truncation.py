@@ -4,8 +4,8 @@ import re
 
 from assistant.languages import Language
 
-# What begins a line of Python that belongs to the body no more (Chen et al., arXiv 2107.03374, section 2.3, have a list of
-# such words; any code at the margin is one).
+# What begins a line of Python that belongs to the body no more (Chen et al., arXiv 2107.03374, section 2.3,
+# have a list of such words; any code at the margin is one).
 _PYTHON_END = re.compile(r"^(?=[^\s#)\]}])", re.MULTILINE)
 # Strings, character literals and comments, in which braces mean nothing; one that has not ended reaches to the end.
 _OPAQUE = re.compile(

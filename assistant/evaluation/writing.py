@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Prompt, Sampling, Segment
 
-# Evaluated in front of each prompt, in its place: what prompts have in common would be kept from the last one, evaluated in
-# other batches, and a result would depend on what came before it in its last digits.
+# Evaluated in front of each prompt, in its place: what prompts have in common would be kept from the last one,
+# evaluated in other batches, and in its last digits a result would depend on what came before it.
 _BLANK = Prompt((Segment("\n"),))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 SCRATCH = "/scratch"
 SCRATCH_BYTES = 128 << 20
 
-# What programs and their toolchains read, where they exist. Homes, /run, /tmp and /var are not among them: sockets could be
-# connected to there, and what the user has is nothing for a program that a model wrote.
+# What programs and toolchains read, where they exist. Homes, /run, /tmp and /var are not among them: sockets could
+# be connected to there, and what the user has is nothing for a program that a model wrote.
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store", "/gnu/store")
 _CONFIGURATION = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "ssl/openssl.cnf")
 
@@ -84,8 +84,8 @@ def _bubblewrap() -> str | None:
 def _bubblewrap_words(bubblewrap: str, places: Sequence[str]) -> list[str]:
     words = [bubblewrap, "--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1", "--cap-drop", "ALL"]
     if os.geteuid() == 0:
-        # To become a user that nobody else is, and to end that user's processes; `--unshare-all` only tries to make a user
-        # namespace, and root needs none.
+        # To become a user that nobody else is, and to end that user's processes; `--unshare-all` would try to make
+        # a user namespace, and root needs none.
         words = [word for word in words if word != "--unshare-all"]
         words += ["--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_KILL"):

@@ -1,8 +1,8 @@
 """The first process inside a sandbox: runs a plan's steps under their limits, and tells how each ended.
 
-It is this file's own program, so it imports nothing of ours. The plan comes as a line of JSON on standard input, and the
-report goes to standard output as one document. Standard input stays open: its end says that nobody waits any more, and
-then everything in the sandbox ends.
+It is this file's own program, so it imports nothing of ours. The plan comes as a line of JSON on standard input, and
+the report goes to standard output as one document. Standard input stays open: its end says that nobody waits any more,
+and then everything in the sandbox ends.
 
 Where it is the first process of a PID namespace, nothing inside can signal it, and its end kills all others.
 """
@@ -121,7 +121,7 @@ def _watch(child: int, output: "_Output", limits: dict[str, Any], begun: float) 
             ended = "time"
         elif output.total > limits["output_bytes"]:
             ended = "output"
-        elif _alone and _memory() > limits["memory_bytes"] or _available() < _RESERVE_BYTES:
+        elif (_alone and _memory() > limits["memory_bytes"]) or _available() < _RESERVE_BYTES:
             ended = "memory"
         if ended != "exited":
             _kill(child)
@@ -171,7 +171,7 @@ def _wait() -> tuple[int, int, resource.struct_rusage]:
 
 
 def _kill(child: int) -> None:
-    """Kills all that runs here: every process but this one, or at least the step's group where the machine is shared."""
+    """Kills all that runs here: every process but this one, or the step's group where others run, too."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if _alone:
             os.kill(-1, signal.SIGKILL)
@@ -192,17 +192,16 @@ def _reap() -> None:
 def _memory() -> int:
     """Bytes that all processes in the namespace hold."""
     pages = 0
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and entry != "1":
-            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{entry}/statm") as file:
-                pages += int(file.read().split()[1])
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != "1":
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                pages += int((entry / "statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
 
 def _available() -> int:
     try:
-        with open("/proc/meminfo") as file:
-            lines = dict(line.split(":", 1) for line in file)
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) << 10
     except (OSError, KeyError):
         return sys.maxsize
@@ -242,7 +241,7 @@ def _become(step: dict[str, Any], plan: dict[str, Any], writer: int) -> NoReturn
         raise OSError("privileges could be gained")
     for restored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
         signal.signal(restored, signal.SIG_DFL)
-    os.execve(step["command"][0], step["command"], plan["environment"])
+    os.execve(step["command"][0], step["command"], plan["environment"])  # noqa: S606
 
 
 def _enter_root(plan: dict[str, Any]) -> None:

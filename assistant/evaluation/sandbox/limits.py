@@ -8,7 +8,7 @@ class Limits:
     """Bounds of one step of a program.
 
     Attributes:
-        cpu_seconds: of each process; what decides about a program that does not end, as it is the same on a busy machine.
+        cpu_seconds: of each process; what ends a program that does not, as it is the same on a busy machine.
         seconds: from beginning to end, for what waits instead of computing.
         memory_bytes: of private memory a process, and of all processes together.
         processes: processes and threads together, at once.

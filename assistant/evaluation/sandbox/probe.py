@@ -1,4 +1,4 @@
-"""Tries from inside a sandbox whether it holds; ends with a message if it does not. It runs in the sandbox, on its own."""
+"""Tries from inside a sandbox whether it holds, and ends with a message if it does not; a program of its own."""
 
 import errno
 import os
@@ -17,9 +17,9 @@ def main() -> None:
         sys.exit("programs would have privileges")
     if status["NoNewPrivs"].strip() != "1":
         sys.exit("programs could gain privileges")
-    if len([entry for entry in os.listdir("/proc") if entry.isdigit()]) > 4:
+    if len([entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]) > 4:
         sys.exit("other processes can be seen")
-    for folder in ("/", "/usr", "/dev", "/tmp", os.path.dirname(sys.executable)):
+    for folder in ("/", "/usr", "/dev", "/tmp", str(Path(sys.executable).parent)):  # noqa: S108
         _refuses_writing(folder)
     _has_no_network()
     Path("written").write_text("here")

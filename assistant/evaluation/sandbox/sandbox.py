@@ -51,8 +51,8 @@ class Sandbox:
     def run(self, files: Mapping[str, str], steps: Sequence[Step]) -> list[Ended]:
         """How each step ended, in a fresh scratch folder with these files; what follows a failed step is not run.
 
-        No network, nothing to write to but the scratch folder, nothing of the user's to read. All processes are dead when
-        it returns. A step that took the sandbox itself down is `lost`.
+        No network, nothing to write to but the scratch folder, nothing of the user's to read. All processes are
+        dead when it returns. A step that took the sandbox itself down is `lost`.
         """
         with tempfile.TemporaryDirectory(prefix="sned-sandbox-") as folder:
             places, links = readable_places([_INIT, Path(sys.prefix), Path(sys.base_prefix), *self.tools])
@@ -136,9 +136,8 @@ def _communicate(command: Sequence[str], plan: Mapping[str, Any], limit: float) 
         os.close(reader)
     with process:
         try:
-            with contextlib.suppress(BrokenPipeError):
-                with os.fdopen(os.dup(writer), "wb") as pipe:
-                    pipe.write(json.dumps(plan).encode() + b"\n")
+            with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(writer), "wb") as pipe:
+                pipe.write(json.dumps(plan).encode() + b"\n")
             return process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             process.kill()

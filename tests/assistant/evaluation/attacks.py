@@ -18,7 +18,8 @@ ATTACKS = {
         "fork bomb": "const {spawn} = require('child_process');\n"
         f"for (;;) spawn('/bin/sh', ['-c', {_SHELL_BOMB!r}]).on('error', () => {{}});",
         "endless loop": "for (;;) {}",
-        "endless output": "const fs = require('fs');\nfor (;;) { try { fs.writeSync(1, 'x'.repeat(1000)) } catch (e) {} }",
+        "endless output": "const fs = require('fs');\n"
+        "for (;;) { try { fs.writeSync(1, 'x'.repeat(1000)) } catch (e) {} }",
         "kill all": "process.kill(-1, 'SIGKILL');\nprocess.exit(1);",
         "write": "require('fs').writeFileSync('PLACE', 'x');",
         "network": "require('net').connect(PORT, '127.0.0.1').on('error', () => process.exit(1));",
