@@ -16,6 +16,7 @@ from assistant.durable import sync_directory, sync_file, write_text
 from assistant.errors import StoreError, UsageError
 from assistant.languages import Language
 from assistant.manifest import MODEL_NAME, BaseManifest, SubModelManifest
+from assistant.quality import read_quality
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.staging import Area, Staging, folders, out_of_space
 from assistant.store_entries import (
@@ -246,7 +247,7 @@ class Store:
 
     def _entries(self, kind: Kind) -> list[Entry | BrokenEntry]:
         try:
-            return [read_entry(kind, folder) for folder in folders(self.home / kind)]
+            return [self._read(kind, folder) for folder in folders(self.home / kind)]
         except OSError as error:
             raise StoreError(
                 f"The model store at {self.home} cannot be read: {error.strerror}; change its permissions "
@@ -256,7 +257,15 @@ class Store:
     def _entry(self, kind: Kind, name: str) -> Entry | BrokenEntry | None:
         if not MODEL_NAME.fullmatch(name) or not (self.home / kind / name).is_dir():
             return None
-        return read_entry(kind, self.home / kind / name)
+        return self._read(kind, self.home / kind / name)
+
+    def _read(self, kind: Kind, directory: Path) -> Entry | BrokenEntry:
+        """The entry; with a sub-model's own figures go those that were measured of it here."""
+        entry = read_entry(kind, directory)
+        if isinstance(entry, SubModelEntry) and (found := read_quality(self.home, entry.manifest.sha256)):
+            quality = entry.manifest.quality | found
+            return SubModelEntry(directory, entry.manifest.model_copy(update={"quality": quality}))
+        return entry
 
 
 def _wait_silently() -> None:

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from assistant.evaluation.request import EvaluationRequest
 
 
+class OrderChoice(StrEnum):
+    """Orders of infilling's prompts, as `gaps.Order` has them."""
+
+    PREFIX_FIRST = "prefix-first"
+    SUFFIX_FIRST = "suffix-first"
+    SERVER = "server"
+
+
 class AskingChoice(StrEnum):
     """How models are asked for functions."""
 
@@ -27,13 +35,24 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL|FOLDER]...",
-            help="Models (names of the store, or .gguf files), compared with the first one.",
+            help="Models (names of the store, or .gguf files), compared with the first one; and a project's folder, "
+            "whose files that are held out of calibration are completed.",
         ),
     ] = None,
     tasks: Annotated[
         list[Path] | None,
         typer.Option("--tasks", metavar="FILE", help="Functions to write, in HumanEval-X's format; may be repeated."),
     ] = None,
+    infilling: Annotated[
+        list[Path] | None,
+        typer.Option("--infilling", metavar="FILE", help="Functions to fill in, in HumanEval-Infilling's format."),
+    ] = None,
+    order: Annotated[
+        list[OrderChoice] | None, typer.Option(help="Of infilling's prompts; all three by default.")
+    ] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Measure memory, loading, and tokens a second.")] = False,
+    turns: Annotated[int, typer.Option(min=1, help="Turns of --cost; medians count.")] = 5,
+    language: Annotated[str | None, typer.Option(help="The project's language; its own by default.")] = None,
     asking: Annotated[
         AskingChoice, typer.Option("--as", help="How functions are asked for.")
     ] = AskingChoice.COMPLETION,
@@ -44,7 +63,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="For temperatures above 0, and for what is masked.")] = 0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a program, at most.")] = 512,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take so many tasks of each file, the same ones each time.")
+        int | None,
+        typer.Option(min=1, help="So many tasks of each file, or files of the project, the same ones each time."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run the tasks' own solutions instead; no model is needed.")
@@ -56,6 +76,7 @@ def evaluate(
             "--unsafe-without-sandbox", help="Run models' programs under your account where there is no sandbox."
         ),
     ] = False,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with tables and plots.")] = None,
     gpu_layers: GpuLayersOption = None,
     ignore_memory: IgnoreMemoryOption = False,
     progress: ProgressOption = ProgressForm.TEXT,
@@ -66,6 +87,7 @@ def evaluate(
     Results are kept as they come: an interrupted measurement goes on where it was.
     """
     from assistant.evaluation.functions import Asking, FunctionOptions
+    from assistant.evaluation.gaps import Order
     from assistant.evaluation.request import EvaluationRequest
 
     if temperature is None:
@@ -73,12 +95,20 @@ def evaluate(
     if samples > 1 and temperature == 0:
         raise UsageError("At temperature 0 all samples are the same; leave --samples out, or raise --temperature.")
     askings = [Asking.COMPLETION, Asking.CHAT] if asking is AskingChoice.BOTH else [Asking(asking.value)]
+    folders = [Path(each) for each in what or () if Path(each).is_dir()]
+    if len(folders) > 1:
+        raise UsageError(f"{', '.join(map(str, folders))} are several folders; a project is one.")
     request = EvaluationRequest(
-        what=tuple(what or ()),
+        models=tuple(each for each in what or () if not Path(each).is_dir()),
+        project=folders[0] if folders else None,
+        language=language,
         tasks=tuple(tasks or ()),
         functions=tuple(
             FunctionOptions(each, samples, temperature, seed=seed, max_tokens=max_tokens) for each in askings
         ),
+        infilling=tuple(infilling or ()),
+        orders=tuple(Order(each.value) for each in order) if order else tuple(Order),
+        turns=turns if cost else 0,
         limit=limit,
         seed=seed,
         again=again,
@@ -89,7 +119,7 @@ def evaluate(
     if check:
         _check(request, progress, as_json)
     else:
-        _measure(request, progress, as_json)
+        _measure(request, progress, html, as_json=as_json)
 
 
 def _check(request: "EvaluationRequest", progress: ProgressForm, as_json: bool) -> None:
@@ -112,7 +142,7 @@ def _check(request: "EvaluationRequest", progress: ProgressForm, as_json: bool) 
         raise typer.Exit(1)
 
 
-def _measure(request: "EvaluationRequest", progress: ProgressForm, as_json: bool) -> None:
+def _measure(request: "EvaluationRequest", progress: ProgressForm, html: Path | None, *, as_json: bool) -> None:
     from assistant.cli.evaluation_display import display
     from assistant.cli.evaluation_tables import print_report
     from assistant.cli.interruptible import interruptible
@@ -120,6 +150,11 @@ def _measure(request: "EvaluationRequest", progress: ProgressForm, as_json: bool
 
     with display(progress) as shown:
         answer: dict[str, Any] = interruptible(lambda cancel: evaluated(request, shown.advanced, shown.note, cancel))
+    if html is not None:
+        from assistant.durable import write_text
+        from assistant.evaluation.page import page
+
+        write_text(html, page(answer))
     if as_json:
         print_json(answer)
     else:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 # Figures that are counts, or say what was done, rather than how well.
-_PLAIN = ("tasks", "samples", "tokens", "seconds", "outcomes")
+_PLAIN = ("tasks", "samples", "tokens", "seconds", "outcomes", "spread")
 
 
 def print_report(answer: dict[str, Any]) -> None:

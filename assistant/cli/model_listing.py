@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from assistant.manifest import PERPLEXITY_RATIO
+
 if TYPE_CHECKING:
     from assistant.catalog import Catalog, CatalogModel
     from assistant.store import BaseEntry, Store, SubModelEntry
@@ -61,10 +63,13 @@ def print_listing(answer: dict[str, Any]) -> None:
         bases.add_row(base["name"], ", ".join(marks), _size(base["size"]), licence, shortest)
     console.print(bases)
     if answer["submodels"]:
-        submodels = _table("sub-model", "language", "size", "sparsity", "base model")
+        submodels = _table("sub-model", "language", "size", "sparsity", "quality", "base model")
         for each in answer["submodels"]:
             sparsity = f"{each['sparsity_range']['mean']:.2f}" if "sparsity_range" in each else "-"
-            submodels.add_row(each["name"], each["language"], _size(each["size"]), sparsity, each["base"]["name"])
+            quality = _quality(each["quality"])
+            submodels.add_row(
+                each["name"], each["language"], _size(each["size"]), sparsity, quality, each["base"]["name"]
+            )
         console.print()
         console.print(submodels)
     else:
@@ -135,6 +140,14 @@ def _table(*headers: str) -> Table:
     for header in headers:
         table.add_column(header, justify="right" if header in ("size", "sparsity") else "left", no_wrap=header != "or")
     return table
+
+
+def _quality(figures: dict[str, float]) -> str:
+    """The figure that says most: how it predicts code beside its base, or else the share of tasks it solved."""
+    if PERPLEXITY_RATIO in figures:
+        return f"perplexity x{figures[PERPLEXITY_RATIO]:.2f}"
+    solved = [(name, value) for name, value in figures.items() if name.startswith("pass@1")]
+    return f"pass@1 {solved[0][1]:.2f}" if solved else "-"
 
 
 def _size(size: int) -> str:

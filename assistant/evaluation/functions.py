@@ -16,7 +16,7 @@ from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Sampling
 from assistant.evaluation.journal import OpenJournal, Result
 from assistant.evaluation.judging import Judgement, Outcome, judge
-from assistant.evaluation.measurement import Advanced
+from assistant.evaluation.measurement import Advanced, OpenedModel
 from assistant.evaluation.pass_at_k import mean_pass_at_k
 from assistant.evaluation.programs import function_program, whole_program
 from assistant.evaluation.prompts import (
@@ -99,7 +99,7 @@ class FunctionMeasurement:
         """Programs that have still to be written."""
         return len(self._missing(journal))
 
-    def run(self, engine: Engine, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
+    def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
         """Writes what is missing; one program is judged while the next is written.
 
         Raises:
@@ -107,12 +107,12 @@ class FunctionMeasurement:
             KeyboardInterrupt: it was cancelled; what was judged is in the journal.
         """
         missing, of = self._missing(journal), len(self.file.tasks) * self.options.samples
-        prompts = ChatPrompts.of(engine) if self.options.asking is Asking.CHAT else None
+        prompts = ChatPrompts.of(model.engine) if self.options.asking is Asking.CHAT else None
         judged: Future[Result] | None = None
         advanced(of - len(missing), of)
         with ThreadPoolExecutor(1) as pool:
             for index, (task, sample) in enumerate(missing):
-                written = self._write(engine, task, sample, prompts, cancel)
+                written = self._write(model.engine, task, sample, prompts, cancel)
                 if judged is not None:
                     journal.add(judged.result())
                     advanced(of - len(missing) + index, of)

@@ -34,6 +34,36 @@ class Subject:
         return self.selection.name
 
 
+class OpenedModel:
+    """A model that is loaded when it is first asked for.
+
+    Attributes:
+        path: its file.
+    """
+
+    def __init__(self, path: Path, open_engine: Callable[[], Engine]) -> None:
+        """Nothing is loaded yet."""
+        self.path = path
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The model, loaded.
+
+        Raises:
+            EngineError: it cannot be.
+        """
+        self._engine = self._engine or self._open_engine()
+        return self._engine
+
+    def close(self) -> None:
+        """Frees it."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
 class Measurement(Protocol):
     """One thing that is measured, in the same way of every model."""
 
@@ -51,7 +81,7 @@ class Measurement(Protocol):
         """How many results have still to be made."""
         ...
 
-    def run(self, engine: Engine, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
+    def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
         """Makes the results that are missing, each kept in the journal as it comes.
 
         `advanced` is told how many there are, of how many.
@@ -107,7 +137,7 @@ def measure(
         EvaluationError: a journal cannot be used.
         KeyboardInterrupt: it was cancelled.
     """
-    engine: Engine | None = None
+    model = OpenedModel(subject.selection.path, open_engine)
     measured = Measured(subject, {}, {})
     try:
         for measurement in plan.measurements:
@@ -115,12 +145,10 @@ def measure(
             about = {"model": subject.sha256, **measurement.settings}
             with Journal(plan.folder, about).open(again=plan.again) as journal:
                 if measurement.missing(journal):
-                    engine = engine or open_engine()
-                    measurement.run(engine, journal, partial(advanced, label), cancel)
+                    measurement.run(model, journal, partial(advanced, label), cancel)
                 results = measurement.results(journal)
             measured.summaries[label] = measurement.summary(results)
             measured.scores[label] = measurement.scores(results)
     finally:
-        if engine is not None:
-            engine.close()
+        model.close()
     return measured

@@ -1,8 +1,11 @@
 """A whole evaluation: which models, what is measured, and where results are kept."""
 
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +14,23 @@ from assistant.engine.protocol import Engine
 from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation.checking import check_solutions
 from assistant.evaluation.comparing import report
+from assistant.evaluation.cost import CostMeasurement
 from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
+from assistant.evaluation.gaps import GapMeasurement, Judge, Order
+from assistant.evaluation.infilling import infilling_gaps
 from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject, measure
+from assistant.evaluation.project_measurements import project_measurements
+from assistant.evaluation.recording import record_quality
 from assistant.evaluation.sandbox.sandbox import Sandbox, open_sandbox
 from assistant.evaluation.subjects import find_subjects
-from assistant.evaluation.tasks import FunctionTask, TaskFile, read_tasks
-from assistant.evaluation.toolchains import Missing, find_toolchain
+from assistant.evaluation.tasks import FunctionTask, InfillingTask, TaskFile, TaskType, read_tasks
+from assistant.evaluation.toolchains import Missing, Toolchain, find_toolchain
 from assistant.languages import Language
 from assistant.selection import open_model
-from assistant.settings import load_settings
+from assistant.settings import Settings, load_settings
 
 Note = Callable[[str], None]
-AdvancedWith = Callable[[str, int, int], None]
+Advanced = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +38,29 @@ class EvaluationRequest:
     """What is asked for.
 
     Attributes:
-        what: models, and at most one folder.
+        models: names and files; the one that serves the language otherwise.
+        project: whose held-out files are to be completed; None for none.
+        language: of the project; its own by default.
         tasks: files of functions to write.
         functions: how they are written; each way is a measurement of its own.
-        limit: tasks of each file, at most.
-        seed: chooses which.
+        infilling: files of functions to fill in.
+        orders: of infilling's prompts; each is a measurement of its own.
+        turns: of measuring the cost; 0 for none.
+        limit: tasks of each file, or files of the project, at most.
+        seed: chooses which, and what is masked.
         again: measure anew what was measured before.
         unsafe: run programs without a sandbox where there is none.
         gpu_layers, check_memory: as `open_model` has them.
     """
 
-    what: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    project: Path | None = None
+    language: str | None = None
     tasks: tuple[Path, ...] = ()
     functions: tuple[FunctionOptions, ...] = (FunctionOptions(),)
+    infilling: tuple[Path, ...] = ()
+    orders: tuple[Order, ...] = tuple(Order)
+    turns: int = 0
     limit: int | None = None
     seed: int = 0
     again: bool = False
@@ -51,57 +69,52 @@ class EvaluationRequest:
     check_memory: bool = True
 
 
-def checked(request: EvaluationRequest, advanced: AdvancedWith, note: Note) -> dict[str, Any]:
+def checked(request: EvaluationRequest, advanced: Advanced, note: Note) -> dict[str, Any]:
     """Whether the solutions of the task files pass, such as JSON has; files without a toolchain are skipped.
 
     Raises:
         UsageError: a file holds no tasks, or none is given.
         EvaluationError: there is no sandbox.
     """
-    files = _function_files(request)
+    files = [_limited(read_tasks(path, FunctionTask), request) for path in request.tasks]
     if not files:
         raise UsageError("--check takes --tasks FILE, a file in HumanEval-X's format.")
+    toolchains = [find_toolchain(_language_of(file)) for file in files]
     sandbox, workers = _sandbox(request, note), load_settings().threads
     answers: list[dict[str, Any]] = []
-    for file in files:
-        toolchain = find_toolchain(_language_of(file))
+    for file, toolchain in zip(files, toolchains, strict=True):
         about: dict[str, Any] = {"tasks": str(file.path), "count": len(file.tasks)}
         if isinstance(toolchain, Missing):
             answers.append(about | {"skipped": toolchain.reason})
             continue
-        shut_in = replace(sandbox, tools=toolchain.folders)
-        label = file.path.stem
-        found = check_solutions(
-            file,
-            shut_in,
-            toolchain,
-            workers,
-            lambda done, of: advanced(label, done, of),  # noqa: B023
-        )
+        hear = _labelled(advanced, file.path.stem)
+        found = check_solutions(file, _for(sandbox, toolchain), toolchain, workers, hear)
         failed = [
             {"task": task, "outcome": each.outcome.value, "reason": each.reason}
             for task, each in found.items()
             if not each.passed
         ]
-        answers.append(about | {"toolchain": toolchain.version, "passed": len(found) - len(failed), "failed": failed})
+        passed = len(found) - len(failed)
+        answers.append(about | {"toolchain": toolchain.version, "passed": passed, "failed": failed})
     return {"sandbox": sandbox.confinement.name, "files": answers}
 
 
-def evaluated(request: EvaluationRequest, advanced: AdvancedWith, note: Note, cancel: Cancellation) -> dict[str, Any]:
-    """Measures all models, and gives what `comparing.report` says of them.
+def evaluated(request: EvaluationRequest, advanced: Advanced, note: Note, cancel: Cancellation) -> dict[str, Any]:
+    """Measures all models, keeps figures for the lists of models, and gives what `comparing.report` says of them.
 
     Raises:
         UsageError: there is nothing to measure, or a model or file is not there.
-        EvaluationError: there is no sandbox, or no toolchain for any of the files.
+        EvaluationError: there is no sandbox, no toolchain for any of the files, or nothing held out of the project.
         EngineError: a model cannot be loaded, or fails.
         KeyboardInterrupt: it was cancelled.
     """
     settings = load_settings()
-    measurements = _measurements(request, note)
+    measurements = _measurements(request, settings, note)
     if not measurements:
-        raise UsageError("There is nothing to measure; give --tasks FILE.")
-    languages = {_language_of(each.file) for each in measurements if isinstance(each, FunctionMeasurement)}
-    subjects = find_subjects(settings, request.what, languages.pop() if len(languages) == 1 else None)
+        raise UsageError(
+            "There is nothing to measure; name a project's folder, or give --tasks FILE, --infilling FILE or --cost."
+        )
+    subjects = find_subjects(settings, request.models, _only_language(measurements))
     plan = Plan(measurements, settings.home / "evaluations", request.again)
 
     def measured(subject: Subject) -> Measured:
@@ -111,34 +124,40 @@ def evaluated(request: EvaluationRequest, advanced: AdvancedWith, note: Note, ca
 
         return measure(subject, plan, opened, _named(advanced, subject), cancel)
 
-    return report([measured(subject) for subject in subjects])
+    every = [measured(subject) for subject in subjects]
+    if request.limit is None:
+        record_quality(settings.home, every)
+    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions()} | report(every)
 
 
-def _measurements(request: EvaluationRequest, note: Note) -> list[Measurement]:
-    files = _function_files(request)
-    sandbox = _sandbox(request, note) if files else None
-    found: list[Measurement] = []
-    for file in files:
-        assert sandbox is not None
-        toolchain = find_toolchain(_language_of(file))
+def _measurements(request: EvaluationRequest, settings: Settings, note: Note) -> list[Measurement]:
+    """All that is asked for; what the project's files give comes first, as it needs no sandbox."""
+    functions = [_limited(read_tasks(path, FunctionTask), request) for path in request.tasks]
+    gaps = [_limited(read_tasks(path, InfillingTask), request) for path in request.infilling]
+    toolchains = [find_toolchain(_language_of(file)) for file in functions]
+    found: list[Measurement] = [CostMeasurement(request.turns, settings.threads)] if request.turns else []
+    if request.project is not None:
+        found += project_measurements(request.project, request.language, request.seed, request.limit, settings.threads)
+    if not functions and not gaps:
+        return found
+    sandbox = _sandbox(request, note)
+    for file, toolchain in zip(functions, toolchains, strict=True):
         if isinstance(toolchain, Missing):
             note(f"{file.path} is skipped: {toolchain.reason}.")
             continue
-        shut_in = replace(sandbox, tools=toolchain.folders)
+        shut_in = _for(sandbox, toolchain)
         found += [FunctionMeasurement(file, options, shut_in, toolchain) for options in request.functions]
-    if files and not found:
+    python = find_toolchain(Language.PYTHON)
+    assert isinstance(python, Toolchain)  # the one that runs this
+    for holes in gaps:
+        name, judge, filled = holes.path.stem, Judge(sandbox, python), infilling_gaps(holes)
+        found += [GapMeasurement(name, holes.digest, filled, order, judge) for order in request.orders]
+    if not found:
         raise EvaluationError("None of the task files can be run here; install what they need and try again.")
     return found
 
 
-def _function_files(request: EvaluationRequest) -> list[TaskFile[FunctionTask]]:
-    files = [read_tasks(path, FunctionTask) for path in request.tasks]
-    for file in files:
-        _language_of(file)
-    return [_limited(file, request) for file in files]
-
-
-def _limited(file: TaskFile[FunctionTask], request: EvaluationRequest) -> TaskFile[FunctionTask]:
+def _limited(file: TaskFile[TaskType], request: EvaluationRequest) -> TaskFile[TaskType]:
     """A sample of the tasks, in the file's order; a smaller one is part of a larger one."""
     if request.limit is None or request.limit >= len(file.tasks):
         return file
@@ -154,6 +173,17 @@ def _language_of(file: TaskFile[FunctionTask]) -> Language:
     return languages.pop()
 
 
+def _only_language(measurements: Sequence[Measurement]) -> Language | None:
+    """The one language that is measured, which chooses the model where none is named."""
+    languages = {_language_of(each.file) for each in measurements if isinstance(each, FunctionMeasurement)}
+    languages |= {
+        Language(each.grammar.value)
+        for each in measurements
+        if isinstance(each, GapMeasurement) and each.grammar is not None
+    }
+    return languages.pop() if len(languages) == 1 else None
+
+
 def _sandbox(request: EvaluationRequest, note: Note) -> Sandbox:
     sandbox = open_sandbox(unsafe=request.unsafe)
     if not sandbox.confinement.isolated:
@@ -161,5 +191,22 @@ def _sandbox(request: EvaluationRequest, note: Note) -> Sandbox:
     return sandbox
 
 
-def _named(advanced: AdvancedWith, subject: Subject) -> AdvancedWith:
+def _for(sandbox: Sandbox, toolchain: Toolchain) -> Sandbox:
+    return replace(sandbox, tools=toolchain.folders)
+
+
+def _labelled(advanced: Advanced, label: str) -> Callable[[int, int], None]:
+    return lambda done, of: advanced(label, done, of)
+
+
+def _named(advanced: Advanced, subject: Subject) -> Advanced:
     return lambda label, done, of: advanced(f"{subject.name}: {label}", done, of)
+
+
+def _versions() -> dict[str, str]:
+    system = os.uname() if hasattr(os, "uname") else None
+    return {
+        "sned": version("sned"),
+        "llama-cpp-python": version("llama-cpp-python"),
+        "system": "Windows" if system is None else f"{system.sysname} {system.machine}",
+    }

@@ -35,7 +35,7 @@ def write(
         KeyboardInterrupt: it was cancelled.
     """
     text = ""
-    engine.prefill(_BLANK, cancel)
+    reset(engine, cancel)
     with closing(engine.generate(prompt, sampling, cancel)) as generation:
         for piece in generation:
             text += piece
@@ -45,3 +45,8 @@ def write(
         raise KeyboardInterrupt
     usage = generation.usage
     return Written(text, usage.completion_tokens, usage.prefill_seconds + usage.decode_seconds)
+
+
+def reset(engine: Engine, cancel: Cancellation | None = None) -> None:
+    """Has the engine forget its last prompt, so that the next one is evaluated whole."""
+    engine.prefill(_BLANK, cancel)
