@@ -79,16 +79,20 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, arguments: tuple[str, .
 @pytest.mark.model
 def test_a_model_is_measured_once_and_its_figures_are_kept(home: Path, tasks: Path) -> None:
     page = home / "page.html"
-    done = sned(home, "0.5b", "--tasks", tasks, "--max-tokens", "24", "--json", "--html", page)
+    done = sned(home, "0.5b", "--tasks", tasks, "--max-tokens", "24", "--cost", "--turns", "1", "--json", "--html", page)
     if "There is no sandbox" in done.stderr:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)
+    cost = first["models"][0]["measurements"]["cost"]
+    assert cost["decode tokens/s"] > 0
+    assert cost["first suggestion s"] > cost["load s"] > 0
+    assert cost["peak MB"] > 400
     figures = first["models"][0]["measurements"]["tasks, completion"]
     assert figures["tasks"] == 1
     assert figures["pass@1"] in {0.0, 1.0}
     assert "tasks, completion" in page.read_text()
     assert "there already" not in done.stderr
-    again = sned(home, "0.5b", "--tasks", tasks, "--max-tokens", "24", "--json")
+    again = sned(home, "0.5b", "--tasks", tasks, "--max-tokens", "24", "--cost", "--turns", "1", "--json")
     assert json.loads(again.stdout)["models"] == first["models"]
     assert list((home / "evaluations" / "quality").glob("*.json"))

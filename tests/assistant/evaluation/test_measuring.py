@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from assistant.corpus import Document
 from assistant.engine.cancellation import Cancellation
 from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation import page as page_module
 from assistant.evaluation.comparing import report
+from assistant.evaluation.cost import CostMeasurement
 from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
 from assistant.evaluation.gaps import Gap, GapMeasurement, Order, first_line
 from assistant.evaluation.journal import Journal
-from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject, measure
+from assistant.evaluation.measurement import Measured, Measurement, OpenedModel, Plan, Subject, measure
 from assistant.evaluation.own_code import digest_of, masked, own_documents
 from assistant.evaluation.page import page
+from assistant.evaluation.predicting import PredictionMeasurement
 from assistant.evaluation.recording import record_quality
 from assistant.evaluation.sandbox.sandbox import Sandbox
 from assistant.evaluation.tasks import FunctionTask, read_tasks
@@ -221,6 +224,41 @@ def test_figures_are_kept_by_the_models_digest(two: list[Measured], tmp_path: Pa
     path.write_text('{"figures": {"a": "many"}}')
     assert read_quality(tmp_path, digest) == {}
     assert read_quality(tmp_path, "../../secret") == {}
+
+
+@pytest.mark.model
+def test_perplexity_is_of_all_documents_together(base_model: Path, tmp_path: Path) -> None:
+    code = "def add(a, b):\n    return a + b\n\n\n"
+    noise = "".join(chr(97 + (7 * number * number + 3 * number) % 26) for number in range(len(code)))
+    texts = {"code": code * 3, "noise": noise * 3}
+    documents = tuple(Document("here", name, text) for name, text in texts.items())
+    measurement = PredictionMeasurement("predicted", documents, 2)
+    opened = OpenedModel(base_model, lambda: pytest.fail("the engine is not needed"))
+    with Journal(tmp_path, {}).open() as journal:
+        measurement.run(opened, journal, lambda done, of: None, Cancellation())
+        results = measurement.results(journal)
+    bits = measurement.scores(results)["bits per byte"]
+    assert bits["here/code"] < bits["here/noise"]
+    summary = measurement.summary(results)
+    assert bits["here/code"] < summary["bits per byte"] < bits["here/noise"]
+    assert summary["perplexity"] > 1
+
+
+def test_the_cost_is_the_median_of_turns() -> None:
+    turns = [
+        {"load s": load, "first suggestion s": 2.0, "prefill tokens/s": 9.0, "decode tokens/s": 5.0, "peak MB": 7.0}
+        for load in (1.0, 9.0, 2.0)
+    ]
+    summary = CostMeasurement(3, 2).summary(turns)
+    assert (summary["load s"], summary["spread"]["load s"]) == (2.0, [1.0, 9.0])
+
+
+def test_a_model_that_cannot_be_run_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"nothing")
+    opened = OpenedModel(path, lambda: pytest.fail("the engine is not needed"))
+    with Journal(tmp_path, {}).open() as journal, pytest.raises(EvaluationError, match="cost of .*broken"):
+        CostMeasurement(1, 2).run(opened, journal, lambda done, of: None, Cancellation())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its paths are others")
