@@ -75,13 +75,10 @@ def _plots(labels: list[str], models: list[dict[str, Any]]) -> Iterator[str]:
     drawn = False
     for label in labels:
         for figure in _QUALITY:
-            against = [("MB on disk", lambda model: model["bytes"] / 1e6, True)]
-            against.append(
-                ("decoded tokens a second", lambda model: model["measurements"].get("cost", {}).get(_SPEED), False)
-            )
-            for axis, value, less_is_better in against:
+            for axis in (_BYTES, _SPEED):
                 points = [
-                    (model["model"], value(model), model["measurements"].get(label, {}).get(figure)) for model in models
+                    (model["model"], _place(model, axis), model["measurements"].get(label, {}).get(figure))
+                    for model in models
                 ]
                 known = [(name, x, y) for name, x, y in points if x is not None and y is not None]
                 if len(known) > 1:

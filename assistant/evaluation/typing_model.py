@@ -1,8 +1,8 @@
 """Keystrokes that suggestions save, under a stated model of typing.
 
 The user wants a known text and types it a character a keystroke. At the cursor, and again after each word that was
-typed, a suggestion is shown. The user takes it if and only if all of it is right, with one keystroke, and does not read it
-otherwise, so a wrong suggestion costs nothing but a look. So many suggestions are shown for a text, at most.
+typed, a suggestion is shown. The user takes it if and only if all of it is right, with one keystroke, and does not read
+it otherwise, so a wrong suggestion costs nothing but a look. So many suggestions are shown for a text, at most.
 """
 
 from collections.abc import Callable
