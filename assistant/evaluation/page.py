@@ -70,7 +70,7 @@ def _differences(differences: list[dict[str, Any]]) -> str:
 
 def _plots(labels: list[str], models: list[dict[str, Any]]) -> Iterator[str]:
     if find_spec("matplotlib") is None:
-        yield "<p>Plots need matplotlib: install sned with the extra <code>eval</code>, and measure again.</p>"
+        yield "<p>Plots need matplotlib: install sned with the extra <code>plots</code>, and measure again.</p>"
         return
     drawn = False
     for label in labels:

@@ -139,20 +139,6 @@ def unpack_mask(packed: PackedMatrix) -> Mask:
     return mask
 
 
-def unpack_mask(packed: PackedMatrix) -> Mask:
-    """The mask of a packed matrix alone, shape (rows, columns): values are not read.
-
-    Raises:
-        ValueError: the bytes are not those of such a matrix; the message says what is wrong.
-    """
-    layout, reader = packed.layout, RowReader(packed.layout, packed.data)
-    mask = np.empty((layout.rows, layout.columns), dtype=np.bool_)
-    for part in row_parts(layout.rows, layout.columns):
-        heads = reader.heads(part)
-        mask[part] = bits_to_mask(heads[:, layout.scale_bytes :], layout.columns, layout.format.pattern)
-    return mask
-
-
 def _mask(matrix: CodedMatrix, part: slice) -> Mask:
     return matrix.codes[part] != 0 if matrix.mask is None else matrix.mask[part]
 

@@ -79,7 +79,8 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path, arguments: tuple[str, .
 @pytest.mark.model
 def test_a_model_is_measured_once_and_its_figures_are_kept(home: Path, tasks: Path) -> None:
     page = home / "page.html"
-    done = sned(home, "0.5b", "--tasks", tasks, "--max-tokens", "24", "--cost", "--turns", "1", "--json", "--html", page)
+    asked = ("--tasks", tasks, "--max-tokens", "24", "--cost", "--turns", "1")
+    done = sned(home, "0.5b", *asked, "--json", "--html", page)
     if "There is no sandbox" in done.stderr:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr

@@ -257,7 +257,7 @@ def test_a_model_that_cannot_be_run_is_told(tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"nothing")
     opened = OpenedModel(path, lambda: pytest.fail("the engine is not needed"))
-    with Journal(tmp_path, {}).open() as journal, pytest.raises(EvaluationError, match="cost of .*broken"):
+    with Journal(tmp_path, {}).open() as journal, pytest.raises(EvaluationError, match=r"cost of .*broken"):
         CostMeasurement(1, 2).run(opened, journal, lambda done, of: None, Cancellation())
 
 
