@@ -211,7 +211,7 @@ def test_the_page_has_figures_and_plots_or_says_what_they_need(
     assert "<whole>" not in made
     assert "+0.500" in made
     assert ("data:image/png;base64," in made) is plots
-    assert ("extra <code>eval</code>" in made) is not plots
+    assert ("extra <code>plots</code>" in made) is not plots
 
 
 def test_figures_are_kept_by_the_models_digest(two: list[Measured], tmp_path: Path) -> None:
