@@ -58,7 +58,15 @@ def prepare(wanted: Wanted, out: Path) -> Publication:
         dense_to_sparse(entry.path, out)
     else:
         sparse_to_dense(entry.path, out)
-    told = {"name": wanted.name, "sha256": sha256_of(out), "size": out.stat().st_size, "provenance": None}
+    # Which files of a project were left out is nobody else's business.
+    calibration = entry.manifest.calibration.model_copy(update={"refused": []})
+    told = {
+        "name": wanted.name,
+        "sha256": sha256_of(out),
+        "size": out.stat().st_size,
+        "provenance": None,
+        "calibration": calibration,
+    }
     return Publication(form="sparse" if wanted.sparse else "dense", manifest=entry.manifest.model_copy(update=told))
 
 

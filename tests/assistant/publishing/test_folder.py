@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import PublicationError, SnedError, UsageError
+from assistant.manifest import CalibrationRecord
 from assistant.publishing.folder import publish_to_folder
 from assistant.publishing.index import Index, parse_index
 from assistant.publishing.preparing import Published, Wanted
@@ -60,6 +61,14 @@ def test_a_sub_model_is_packed_and_its_index_says_all_of_it(store: Store, folder
     sparse_to_dense(folder / there.file, tmp_path / "back.gguf")
     assert (tmp_path / "back.gguf").read_bytes() == entry.path.read_bytes()
     assert sorted(path.name for path in folder.iterdir()) == [".sned-publishing.lock", "index.json", there.file]
+
+
+def test_files_that_were_not_calibrated_on_are_not_told_to_the_world(folder: Path, tmp_path: Path) -> None:
+    calibration = CalibrationRecord(
+        digest="c" * 64, tokens=1, sequence_length=1, sources={"project": 1}, refused=["project: secret_plan.py"]
+    )
+    publish(tiny_store(tmp_path / "a", calibration=calibration), folder)
+    assert b"secret_plan" not in (folder / "index.json").read_bytes()
 
 
 def test_a_dense_one_is_the_stores_file(store: Store, folder: Path) -> None:
