@@ -47,7 +47,8 @@ def load_model(path: Path, shape: ModelShape, parameters: Any) -> Any:
 def _load_unpacked(path: Path, parameters: Any) -> Any:
     if not VirtualFile.is_supported():
         return _load_from_copy(path, parameters)
-    with DenseView(path, BLOCK_BYTES) as view, VirtualFile(view.size, view.read_into) as file:
+    weights = not parameters.vocab_only
+    with DenseView(path, BLOCK_BYTES, ahead=weights) as view, VirtualFile(view.size, view.read_into) as file:
         handle = llama_cpp.llama_model_load_from_file_ptr(file.pointer, parameters)
         if file.error is not None:
             raise file.error

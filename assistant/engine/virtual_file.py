@@ -9,7 +9,7 @@ from typing import Any, Self
 
 # Reads come in pieces of the stream's buffer, and begin at multiples of its size: the C library's own 4 KiB would call
 # Python 100,000 times a model.
-BLOCK_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 20
 
 _Read = ctypes.CFUNCTYPE(ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _Seek = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_int)

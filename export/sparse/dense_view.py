@@ -7,27 +7,33 @@ from pathlib import Path
 from gguf.constants import GGML_QUANT_SIZES, GGUFValueType
 
 from export.gguf_stream import entry_bytes, header_bytes
+from export.sparse.ahead import UnpackedAhead
 from export.sparse.reader import SparseFile
 from export.sparse.records import PREFIX, other_entries
+from export.sparse.values import Bytes
 from prune.gguf_file import ALIGNMENT_KEY, TensorInfo
+
+_MOST_AHEAD = 64 << 20
 
 
 class DenseView:
     """The bytes of the plain GGUF that `sparse_to_dense` would write, without writing it; a context manager.
 
-    One tensor is in memory at a time. Not for several threads at once.
+    Not for several threads at once.
 
     Attributes:
         size: of the plain file, in bytes.
     """
 
-    def __init__(self, path: Path, alignment: int | None = None) -> None:
+    def __init__(self, path: Path, alignment: int | None = None, *, ahead: bool = False) -> None:
         """Opens a sparse GGUF.
 
         Args:
             path: the file.
             alignment: where tensors begin, a power of two; by default as in the file. Who reads in blocks of so many
                 bytes gets no end of a tensor that it did not ask for, which would have to be unpacked.
+            ahead: unpack in threads, before it is read, as much as the largest tensor takes, but 64 MiB at most.
+                Otherwise one matrix is in memory at a time.
 
         Raises:
             CheckpointError: it is no sparse GGUF, or its header is damaged.
@@ -45,7 +51,10 @@ class DenseView:
         self._tensors = {data + info.offset: info for info in infos}
         self._starts = list(self._tensors)
         self.size = data + sum(self._aligned(info.size) for info in infos)
-        self._last: tuple[str, memoryview] | None = None
+        packed = {info.name: info.size for info in infos if info.name in self._sparse.tensors}
+        budget = min(_MOST_AHEAD, max((info.size for info in infos), default=0)) if ahead else 0
+        self._unpacked = UnpackedAhead(self._sparse, packed, budget)
+        self._last: tuple[str, Bytes] | None = None
 
     def __enter__(self) -> "DenseView":
         return self
@@ -56,6 +65,7 @@ class DenseView:
     def close(self) -> None:
         """Lets go of the file."""
         self._last = None
+        self._unpacked.close()
         self._sparse.close()
 
     def read_into(self, offset: int, target: memoryview) -> int:
@@ -68,19 +78,31 @@ class DenseView:
             SparseFileError: a packed matrix is not what was written.
         """
         index = bisect_right(self._starts, offset) - 1
-        if index < 0:
-            return _copy(self._header, 0, self._starts[0] if self._starts else self.size, offset, target)
-        start = self._starts[index]
+        info = self._tensors[self._starts[index]] if index >= 0 else None
+        start, stored = (self._starts[index], info.size) if info is not None else (0, len(self._header))
         end = self._starts[index + 1] if index + 1 < len(self._starts) else self.size
-        return _copy(self._data(self._tensors[start]), start, end, offset, target)
+        size = max(0, min(end - offset, len(target)))
+        there = max(0, min(start + stored - offset, size))
+        if there:
+            self._fill(info, offset - start, target[:there])
+        target[there:size] = bytes(size - there)
+        return size
 
-    def _data(self, info: TensorInfo) -> memoryview:
-        if self._last is None or self._last[0] != info.name:
-            self._last = None  # before the next is there
-            sparse = self._sparse
-            packed = info.name in sparse.tensors
-            data = sparse.dense(info.name) if packed else sparse.file.read(sparse.file.tensor(info.name))
-            self._last = info.name, data.reshape(-1).data.cast("B")
+    def _fill(self, info: TensorInfo | None, start: int, target: memoryview) -> None:
+        """Fills the target with what a tensor has from byte `start` on, or with what the header has."""
+        if info is None:
+            target[:] = self._header[start : start + len(target)]
+        elif info.name in self._sparse.tensors:
+            target[:] = self._matrix(info.name)[start : start + len(target)].data
+        else:
+            self._sparse.read_into(self._sparse.file.tensor(info.name).offset + start, target)
+
+    def _matrix(self, name: str) -> Bytes:
+        if self._last is None or self._last[0] != name:
+            if self._last is not None:
+                self._unpacked.give_back(self._last[1])
+                self._last = None
+            self._last = name, self._unpacked.take(name)
         return self._last[1]
 
     def _infos(self) -> Iterator[TensorInfo]:
@@ -106,12 +128,3 @@ class DenseView:
 
     def _aligned(self, size: int) -> int:
         return -(-size // self._alignment) * self._alignment
-
-
-def _copy(data: bytes | memoryview, start: int, end: int, offset: int, target: memoryview) -> int:
-    """Copies what a target at `offset` takes of the data at `start`, which zeros follow up to `end`."""
-    size = max(0, min(end - offset, len(target)))
-    from_data = max(0, min(start + len(data) - offset, size))
-    target[:from_data] = data[offset - start : offset - start + from_data]
-    target[from_data:size] = bytes(size - from_data)
-    return size

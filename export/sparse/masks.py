@@ -1,5 +1,7 @@
 """Masks as bits: which weights of a row are stored."""
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +10,7 @@ from export.sparse.layout import Pattern
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.intp]
 
 
 def mask_to_bits(mask: Mask, pattern: Pattern) -> npt.NDArray[np.uint8]:
@@ -32,9 +35,7 @@ def bits_to_mask(bits: npt.NDArray[np.uint8], columns: int, pattern: Pattern) ->
     Raises:
         ValueError: a group has not N survivors, or bits after the last column are set.
     """
-    stored = columns // pattern.group * pattern.mask_bits if pattern.group else columns
-    if stored % 8 and (bits[:, -1] >> (stored % 8)).any():
-        raise ValueError("its mask has bits after the last column")
+    _check_end(bits, columns // pattern.group * pattern.mask_bits if pattern.group else columns)
     if not pattern.group:
         return np.unpackbits(bits, axis=1, count=columns, bitorder="little").view(np.bool_)
     implied = pattern.mask_bits < pattern.group
@@ -43,12 +44,50 @@ def bits_to_mask(bits: npt.NDArray[np.uint8], columns: int, pattern: Pattern) ->
     mask = np.unpackbits(bits, axis=1, count=columns, bitorder="little").view(np.bool_)
     missing = pattern.kept - group_counts(mask, pattern.group)
     if missing.min() < 0 or missing.max() > implied:
-        raise ValueError(f"its mask has a group that does not hold {pattern} survivors")
+        raise _wrong_group(pattern)
     if implied:
         word = np.dtype(f"<u{pattern.group}")
         last = missing.astype(word) << word.type(8 * (pattern.group - 1))
         mask.reshape(-1).view(word)[:] |= last  # as whole words: writing every eighth byte is slower
     return mask
+
+
+def bits_to_places(bits: npt.NDArray[np.uint8], columns: int, pattern: Pattern) -> Places:
+    """Where `bits_to_mask` has ones, counted through the rows laid end to end, ascending.
+
+    Raises:
+        ValueError: as there.
+    """
+    if pattern.mask_bits == pattern.group or columns % 8:
+        return np.flatnonzero(bits_to_mask(bits, columns, pattern))
+    _check_end(bits, columns // pattern.group * pattern.mask_bits)
+    eights = _with_gaps(bits, pattern)[:, : columns // 8].ravel()
+    table, whole = _places_of_eights(pattern)
+    if not whole.take(eights).all():
+        raise _wrong_group(pattern)
+    places = table.take(eights, axis=0)
+    places += _first_of_eights(*places.shape)  # a column would be added row by row, which numpy is slow at
+    return places.ravel()
+
+
+@lru_cache
+def _places_of_eights(pattern: Pattern) -> tuple[Places, Mask]:
+    """For each byte of a mask whose implied bits are zero: where its survivors are, and whether it can be one."""
+    bytes_of_mask = np.arange(256, dtype=np.uint8)[:, None]
+    mask = np.unpackbits(bytes_of_mask, axis=1, bitorder="little").view(np.bool_)
+    groups = mask.reshape(256, -1, pattern.group)
+    missing = pattern.kept - np.count_nonzero(groups, axis=2)
+    whole = ((missing == 0) | (missing == 1)).all(axis=1) & ~groups[:, :, -1].any(axis=1)
+    groups[:, :, -1] = missing == 1
+    places = np.zeros((256, 8 // pattern.group * pattern.kept), dtype=np.intp)
+    places[whole] = np.nonzero(mask[whole])[1].reshape(-1, places.shape[1])
+    return places, whole
+
+
+@lru_cache(maxsize=4)
+def _first_of_eights(count: int, kept: int) -> Places:
+    """The first of each eight columns, once for each survivor among them."""
+    return np.repeat(np.arange(0, 8 * count, 8), kept).reshape(count, kept)
 
 
 def group_counts(mask: Mask, group: int) -> Counts:
@@ -88,6 +127,15 @@ def filled_groups(mask: Mask, pattern: Pattern) -> Mask:
     return _filled(mask.reshape(-1, pattern.group), missing).reshape(mask.shape)
 
 
+def _check_end(bits: npt.NDArray[np.uint8], stored: int) -> None:
+    if stored % 8 and (bits[:, -1] >> (stored % 8)).any():
+        raise ValueError("its mask has bits after the last column")
+
+
+def _wrong_group(pattern: Pattern) -> ValueError:
+    return ValueError(f"its mask has a group that does not hold {pattern} survivors")
+
+
 def _filled(mask: Mask, missing: Counts) -> Mask:
     (short,) = np.nonzero(missing)
     if not short.size:
@@ -121,8 +169,10 @@ def _with_gaps(bits: npt.NDArray[np.uint8], pattern: Pattern) -> npt.NDArray[np.
     """The bytes of masks whose implied bits are there, as zeros; there may be bytes too many."""
     used = 8 * pattern.mask_bits // pattern.group
     rows, size = bits.shape
-    spaced = np.zeros((rows, -(-size // used), 8), dtype=np.uint8)
-    spaced[:, :, :used] = np.pad(bits, ((0, 0), (0, -size % used))).reshape(rows, -1, used)
+    if size % used:
+        bits = np.pad(bits, ((0, 0), (0, -size % used)))
+    spaced = np.zeros((rows, -(-size // used)), dtype=[("bits", f"V{used}"), ("gap", f"V{8 - used}")])
+    spaced["bits"] = np.ascontiguousarray(bits).view(f"V{used}")  # as items: numpy is slow on short rows
     words = spaced.view("<u8")
     for width, low in _lanes(pattern):
         words = words & low | (words & (low << _half(width, pattern))) << np.uint64(width // 2 // pattern.group)

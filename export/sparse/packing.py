@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.sparse.layout import SparseFormat, SparseLayout, ValueType
-from export.sparse.masks import Mask, bits_to_mask, filled, filled_groups, mask_to_bits
+from export.sparse.masks import Mask, bits_to_mask, bits_to_places, filled, filled_groups, mask_to_bits, row_counts
 from export.sparse.rows import RowReader, RowWriter, row_parts
 from export.sparse.values import Bytes, Codes, Kept, decode_values, encode_values
 
@@ -75,28 +75,54 @@ def pack(matrix: CodedMatrix, form: SparseFormat) -> PackedMatrix:
     return PackedMatrix(layout, writer.finish())
 
 
+class Unpacker:
+    """Gives the rows of a packed matrix; for several threads at once.
+
+    Memory is in proportion to the bytes, whatever their layout claims.
+    """
+
+    def __init__(self, packed: PackedMatrix) -> None:
+        """Takes the bytes, and checks what says where rows are.
+
+        Raises:
+            ValueError: the bytes are not those of such a matrix; the message says what is wrong.
+        """
+        self.layout = packed.layout
+        self._reader = RowReader(packed.layout, packed.data)
+
+    def rows(self, part: slice, *, with_mask: bool = False) -> CodedMatrix:
+        """Some rows, without or with the mask of every weight that is stored.
+
+        Raises:
+            ValueError: their bytes are not those of such a matrix.
+        """
+        layout = self.layout
+        heads = self._reader.heads(part)
+        scales = np.ascontiguousarray(heads[:, : layout.scale_bytes]).view("<u2").astype(np.uint16, copy=False)
+        _check_scales(scales)
+        bits, pattern = heads[:, layout.scale_bytes :], layout.format.pattern
+        mask = bits_to_mask(bits, layout.columns, pattern) if with_mask else None
+        at = bits_to_places(bits, layout.columns, pattern) if mask is None else np.flatnonzero(mask)
+        shape = len(heads), layout.columns
+        kept = Kept(at, np.full(len(heads), layout.kept) if pattern.group else row_counts(at, shape))
+        codes = decode_values(self._reader.values(part, kept.counts), kept, layout)
+        return CodedMatrix(codes, scales, layout.format.block, mask)
+
+
 def unpack(packed: PackedMatrix, *, with_mask: bool = False) -> CodedMatrix:
     """The matrix that was packed, without or with the mask of every weight that is stored.
 
-    Memory is in proportion to the bytes, whatever their layout claims.
-
     Raises:
-        ValueError: the bytes are not those of such a matrix; the message says what is wrong.
+        ValueError: as `Unpacker`.
     """
-    layout, reader = packed.layout, RowReader(packed.layout, packed.data)
-    codes = np.empty((layout.rows, layout.columns), dtype=np.int8)
-    whole_mask = np.empty(codes.shape, dtype=np.bool_) if with_mask else None
-    scales = np.empty((layout.rows, layout.blocks), dtype=np.uint16)
-    for part in row_parts(layout.rows, layout.columns):
-        heads = reader.heads(part)
-        scales[part] = np.ascontiguousarray(heads[:, : layout.scale_bytes]).view("<u2")
-        mask = bits_to_mask(heads[:, layout.scale_bytes :], layout.columns, layout.format.pattern)
-        if whole_mask is not None:
-            whole_mask[part] = mask
-        kept = Kept.of(mask)
-        codes[part] = decode_values(reader.values(part, kept.counts), kept, layout)
-    _check_scales(scales)
-    return CodedMatrix(codes, scales, layout.format.block, whole_mask)
+    layout, unpacker = packed.layout, Unpacker(packed)
+    parts = [unpacker.rows(part, with_mask=with_mask) for part in row_parts(layout.rows, layout.columns)]
+    return CodedMatrix(
+        np.concatenate([part.codes for part in parts]),
+        np.concatenate([part.scales for part in parts]),
+        layout.format.block,
+        np.concatenate([part.mask for part in parts if part.mask is not None]) if with_mask else None,
+    )
 
 
 def _mask(matrix: CodedMatrix, part: slice) -> Mask:

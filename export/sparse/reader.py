@@ -1,15 +1,17 @@
 """Reading a sparse GGUF: what is packed in it, checked before it is used."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from gguf.constants import GGMLQuantizationType
 
-from export.sparse.dense import dense_bytes, refuse_dense_type
-from export.sparse.errors import damaged
-from export.sparse.packing import CodedMatrix, PackedMatrix, unpack
+from export.sparse.dense import dense_row_bytes, refuse_dense_type, write_dense
+from export.sparse.errors import SparseFileError, damaged
+from export.sparse.packing import CodedMatrix, PackedMatrix, Unpacker, unpack
 from export.sparse.records import FileDigest, SparseTensor, other_entries, read_file_digest, read_records
+from export.sparse.rows import row_parts
 from export.sparse.values import Bytes
 from export.sparse.writer import LEAST_ALIGNMENT
 from prune.errors import UsageError
@@ -17,7 +19,7 @@ from prune.gguf_file import GGUFFile
 
 
 class SparseFile:
-    """An open sparse GGUF; a context manager.
+    """An open sparse GGUF; a context manager, for several threads at once.
 
     The header is checked when it is opened, a packed matrix when it is read. Models are untrusted: time and memory are
     in proportion to the file, whatever it claims.
@@ -44,6 +46,9 @@ class SparseFile:
             self.file.close()
             raise
         self._bytes: Bytes = np.memmap(path, dtype=np.uint8, mode="r")
+        # What is read once is not mapped: mapped pages count as memory of the process for as long as it is open.
+        self._stream = path.open("rb", buffering=0)
+        self._streaming = threading.Lock()
 
     def __enter__(self) -> "SparseFile":
         return self
@@ -54,6 +59,7 @@ class SparseFile:
     def close(self) -> None:
         """Lets go of the file; arrays that `packed` gave keep it mapped."""
         self.file.close()
+        self._stream.close()
         del self._bytes
 
     def packed(self, name: str) -> Bytes:
@@ -61,17 +67,31 @@ class SparseFile:
         info = self.file.tensor(self._tensor(name).packed_name)
         return self._bytes[info.offset : info.offset + info.size]
 
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fills `target` with the file's bytes from `offset` on.
+
+        Raises:
+            SparseFileError: the file has become shorter since it was opened, or cannot be read.
+        """
+        try:
+            with self._streaming:
+                self._stream.seek(offset)
+                while target and (size := self._stream.readinto(target)):
+                    target = target[size:]
+        except OSError as error:
+            raise SparseFileError(f"{self.path} cannot be read: {error.strerror}.") from error
+        if target:
+            raise damaged(self.path, "it has become shorter")
+
     def read(self, name: str) -> CodedMatrix:
         """A packed matrix as codes and scales, after its digest and its mask were checked.
 
         Raises:
             SparseFileError: its bytes are not those that were written.
         """
-        tensor, data = self._tensor(name), self.packed(name)
-        if tensor.digest_of(data) != tensor.digest:
-            raise damaged(self.path, "its bytes do not have the digest that was written with them", name)
+        packed = self._checked(name)
         try:
-            return unpack(PackedMatrix(tensor.layout, data))
+            return unpack(packed)
         except ValueError as error:
             raise damaged(self.path, str(error), name) from error
 
@@ -95,11 +115,29 @@ class SparseFile:
             SparseFileError: its bytes are not those that were written.
             UsageError: the type cannot hold it.
         """
-        tensor = self._tensor(name)
+        layout = self._tensor(name).layout
+        chosen = self._dense_type(name, dense_type)
+        stored = np.empty((layout.rows, dense_row_bytes(chosen, layout.columns)), dtype=np.uint8)
+        self.dense_into(name, stored.reshape(-1), dense_type)
+        return stored
+
+    def dense_into(self, name: str, out: Bytes, dense_type: GGMLQuantizationType | None = None) -> None:
+        """Writes what `dense` gives into an array of as many bytes, of one dimension.
+
+        Raises:
+            SparseFileError: as there; what was written is of no use then.
+            UsageError: as there.
+        """
+        chosen = self._dense_type(name, dense_type)
+        packed = self._checked(name)
+        layout = packed.layout
+        rows = out.reshape(layout.rows, -1)
         try:
-            return dense_bytes(self.read(name), tensor.dense_type if dense_type is None else dense_type)
+            unpacker = Unpacker(packed)
+            for part in row_parts(layout.rows, layout.columns):
+                write_dense(unpacker.rows(part), chosen, rows[part])
         except ValueError as error:
-            raise UsageError(f"{self.path}: tensor {name!r}: {error}.") from error
+            raise damaged(self.path, str(error), name) from error
 
     def dense_tensors(self) -> list[str]:
         """The names of all tensors of the plain model, in file order."""
@@ -141,6 +179,26 @@ class SparseFile:
             return self.tensors[name]
         except KeyError:
             raise UsageError(f"{self.path} has no packed matrix {name!r}; see its metadata for those it has.") from None
+
+    def _checked(self, name: str) -> PackedMatrix:
+        """The bytes of a packed matrix, after their digest was checked."""
+        tensor = self._tensor(name)
+        info = self.file.tensor(tensor.packed_name)
+        data = np.empty(info.size, dtype=np.uint8)
+        self.read_into(info.offset, data.data)
+        if tensor.digest_of(data) != tensor.digest:
+            raise damaged(self.path, "its bytes do not have the digest that was written with them", name)
+        return PackedMatrix(tensor.layout, data)
+
+    def _dense_type(self, name: str, asked: GGMLQuantizationType | None) -> GGMLQuantizationType:
+        """The plain type that a packed matrix is to be given as."""
+        tensor = self._tensor(name)
+        chosen = tensor.dense_type if asked is None else asked
+        try:
+            refuse_dense_type(chosen, tensor.layout.format.values, tensor.layout.columns)
+        except ValueError as error:
+            raise UsageError(f"{self.path}: tensor {name!r}: {error}.") from error
+        return chosen
 
     def _check_places(self) -> None:
         """Packed matrices are where the metadata say, of the right size, and nothing lies upon something else."""

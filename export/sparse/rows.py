@@ -11,7 +11,8 @@ from export.sparse.layout import ROW_ALIGNMENT, SLACK, SparseLayout, aligned
 from export.sparse.masks import Counts
 from export.sparse.values import Bytes
 
-_WEIGHTS_AT_ONCE = 1 << 18
+_WEIGHTS_AT_ONCE = 1 << 19
+_FREED_AT_ONCE = 16 << 20
 _MOST_UNITS = (1 << 32) - 1
 
 
@@ -110,9 +111,19 @@ class RowReader:
 
 def row_parts(rows: int, columns: int) -> Iterator[slice]:
     """Ranges of rows small enough that what is made of them stays in a processor's cache."""
+    _keep_freed_memory()
     step = max(1, _WEIGHTS_AT_ONCE // columns)
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
+
+
+def _keep_freed_memory() -> None:
+    """Has the C library keep what one part freed for the next.
+
+    glibc gives the top of its heap back to the system from 128 KiB on, until it has once freed a larger piece
+    (mallopt(3), M_MMAP_THRESHOLD). Every page is then a fault in the next part: that takes longer than the work itself.
+    """
+    np.empty(_FREED_AT_ONCE, dtype=np.uint8)
 
 
 def _starts(layout: SparseLayout, data: Bytes) -> Counts:

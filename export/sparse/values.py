@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from export.sparse.layout import SparseLayout, ValueType
-from export.sparse.masks import Counts, Mask, row_counts
+from export.sparse.masks import Counts, Mask, Places, row_counts
 
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int8]
@@ -23,7 +23,7 @@ class Kept:
         counts: how many each row has.
     """
 
-    at: npt.NDArray[np.intp]
+    at: Places
     counts: Counts
 
     @classmethod
@@ -68,9 +68,9 @@ def decode_values(stored: Bytes, kept: Kept, layout: SparseLayout) -> Codes:
         values = _from_pairs(stored)
         if odd.any():
             values = values[_places(kept, odd)]
-    codes = np.zeros((rows, layout.columns), dtype=np.int8)
-    codes.ravel()[kept.at] = values
-    return codes
+    codes = np.zeros(rows * layout.columns, dtype=np.int8)
+    codes[kept.at] = values
+    return codes.reshape(rows, -1)
 
 
 def _equal_count(layout: SparseLayout) -> int:
@@ -105,7 +105,9 @@ def _pairs(nibbles: Bytes) -> Bytes:
 
 def _from_pairs(stored: Bytes) -> Codes:
     wide = stored.astype("<u2")
-    return _signed(((wide | (wide << 4)) & 0x0F0F).view(np.uint8))
+    wide |= wide << 4
+    wide &= 0x0F0F
+    return _signed(wide.view(np.uint8))
 
 
 def _halves(nibbles: Bytes) -> Bytes:

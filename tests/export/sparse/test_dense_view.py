@@ -1,5 +1,6 @@
 """The plain file that a sparse one stands for, read at any place, is the one that is written."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from prune.gguf_file import GGUFFile
 from tests.export.sparse.test_convert import model
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, DenseView]]:
+@pytest.fixture(scope="module", params=[False, True], ids=["when asked for", "ahead"])
+def files(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[bytes, DenseView]]:
     """A plain file's bytes, and the view of what it was packed to."""
     folder = tmp_path_factory.mktemp("view")
     plain = model(folder / "plain.gguf").path
     dense_to_sparse(plain, folder / "sparse.gguf")
-    with DenseView(folder / "sparse.gguf") as view:
+    with DenseView(folder / "sparse.gguf", ahead=request.param) as view:
         yield plain.read_bytes(), view
 
 
@@ -60,13 +63,27 @@ def test_another_alignment_moves_the_tensors_and_changes_nothing_else(tmp_path: 
         assert {key: new.value(key) for key in old.entries} == {key: old.value(key) for key in old.entries}
 
 
-def test_a_flipped_bit_is_an_error_that_names_the_tensor(tmp_path: Path) -> None:
-    dense_to_sparse(model(tmp_path / "plain.gguf").path, tmp_path / "sparse.gguf")
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_flipped_bit_is_an_error_that_names_the_tensor_once_it_is_read(tmp_path: Path, ahead: bool) -> None:
+    plain = model(tmp_path / "plain.gguf").path
+    dense_to_sparse(plain, tmp_path / "sparse.gguf")
     with SparseFile(tmp_path / "sparse.gguf") as sparse:
-        name, tensor = next(iter(sparse.tensors.items()))
-        place = sparse.file.tensor(tensor.packed_name).offset + 3
+        name = list(sparse.tensors)[-1]
+        place = sparse.file.tensor(sparse.tensors[name].packed_name).offset + 3
     damaged = bytearray((tmp_path / "sparse.gguf").read_bytes())
     damaged[place] ^= 1
     (tmp_path / "sparse.gguf").write_bytes(damaged)
-    with DenseView(tmp_path / "sparse.gguf") as view, pytest.raises(SparseFileError, match=name):
-        read(view, 0, view.size)
+    with GGUFFile(plain) as file:
+        before = file.tensor(name).offset
+    with DenseView(tmp_path / "sparse.gguf", ahead=ahead) as view:
+        assert read(view, 0, before) == plain.read_bytes()[:before]
+        with pytest.raises(SparseFileError, match=name):
+            read(view, before, 1)
+
+
+def test_a_file_that_was_cut_meanwhile_is_an_error(tmp_path: Path) -> None:
+    dense_to_sparse(model(tmp_path / "plain.gguf").path, tmp_path / "sparse.gguf")
+    with DenseView(tmp_path / "sparse.gguf") as view:
+        os.truncate(tmp_path / "sparse.gguf", 8192)
+        with pytest.raises(SparseFileError, match="shorter"):
+            read(view, 0, view.size)

@@ -1,0 +1,77 @@
+"""Packed matrices as the plain file has them, unpacked by threads before they are asked for."""
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from mmap import mmap
+
+import numpy as np
+
+from export.sparse.reader import SparseFile
+from export.sparse.values import Bytes
+
+_MOST_THREADS = 4
+
+
+class UnpackedAhead:
+    """Gives matrices in any order, and unpacks those that come next in the file meanwhile."""
+
+    def __init__(self, sparse: SparseFile, sizes: Mapping[str, int], budget: int) -> None:
+        """Begins at once.
+
+        Args:
+            sparse: the file, which must stay open until `close`.
+            sizes: the matrices in the order in which they are probably asked for, and the bytes of each when unpacked.
+            budget: bytes that may be unpacked and not asked for yet; with 0, nothing is done before it is asked for.
+        """
+        self._sparse = sparse
+        self._sizes = sizes
+        self._budget = budget
+        self._waiting = dict.fromkeys(sizes)
+        self._begun: dict[str, Future[Bytes]] = {}
+        self._free: defaultdict[int, list[Bytes]] = defaultdict(list)
+        self._threads = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "unpacking")
+        self._begin_next()
+
+    def take(self, name: str) -> Bytes:
+        """A matrix as the plain file has it, in one dimension; to be given back once it was read.
+
+        Raises:
+            SparseFileError: its bytes are not those that were written.
+        """
+        if name not in self._begun:
+            self._begin(name)
+        future = self._begun.pop(name)
+        self._begin_next()
+        return future.result()
+
+    def give_back(self, data: Bytes) -> None:
+        """Lets the memory of a matrix be used for another."""
+        self._free[data.size].append(data)
+
+    def close(self) -> None:
+        """Ends the threads, after what each is about, and frees what was not asked for."""
+        self._threads.shutdown(cancel_futures=True)
+        self._begun.clear()
+        self._free.clear()
+
+    def _begin_next(self) -> None:
+        ahead = sum(self._sizes[name] for name in self._begun)
+        for name in list(self._waiting):
+            ahead += self._sizes[name]
+            if ahead > self._budget:
+                break
+            self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        self._waiting.pop(name, None)
+        size = self._sizes[name]
+        # Fresh memory is a fault each page, which takes as long as filling it; mapped, all of it is given back at the end.
+        free = self._free[size]
+        out = free.pop() if free else np.frombuffer(mmap(-1, size), dtype=np.uint8)
+        self._begun[name] = self._threads.submit(self._unpacked, name, out)
+
+    def _unpacked(self, name: str, out: Bytes) -> Bytes:
+        self._sparse.dense_into(name, out)
+        return out
