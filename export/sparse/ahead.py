@@ -67,7 +67,7 @@ class UnpackedAhead:
     def _begin(self, name: str) -> None:
         self._waiting.pop(name, None)
         size = self._sizes[name]
-        # Fresh memory is a fault each page, which takes as long as filling it; mapped, all of it is given back at the end.
+        # Every page of fresh memory is a fault, which takes as long as filling it; what is mapped goes back at the end.
         free = self._free[size]
         out = free.pop() if free else np.frombuffer(mmap(-1, size), dtype=np.uint8)
         self._begun[name] = self._threads.submit(self._unpacked, name, out)

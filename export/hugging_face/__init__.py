@@ -1,0 +1,1 @@
+"""Hugging Face folders: safetensors, with the configuration and tokenizer that transformers and vLLM read."""
