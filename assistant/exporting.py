@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
-from assistant.durable import sync_file
-from assistant.errors import UsageError
+from export.beside import NewFile, named_refusals
 from export.sparse.convert import sparse_to_dense
+
+_PIECE_BYTES = 1 << 20
 
 
 def write_dense(source: Path, out: Path, *, sparse: bool) -> None:
@@ -18,14 +19,6 @@ def write_dense(source: Path, out: Path, *, sparse: bool) -> None:
     if sparse:
         sparse_to_dense(source, out)
         return
-    if out.exists():
-        raise UsageError(f"{out} is there already; choose another name, or remove it.")
-    beside = out.with_name(f".{out.name}.partial")
-    try:
-        shutil.copyfile(source, beside)
-        sync_file(beside)
-        beside.replace(out)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}; choose a place with room for it.") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with named_refusals(out), NewFile(out) as new, source.open("rb") as file:
+        shutil.copyfileobj(file, new.file, _PIECE_BYTES)
+        new.finish()

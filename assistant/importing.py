@@ -10,6 +10,7 @@ from assistant.engine.memory import read_shape
 from assistant.engine.tokenizer import open_tokenizer
 from assistant.errors import EngineError, StoreError, UsageError
 from assistant.manifest import MODEL_NAME, BaseManifest
+from assistant.staging import out_of_space
 from assistant.store import BaseEntry, Store
 from export.sparse.reader import SparseFile
 from prune.errors import CheckpointError
@@ -54,7 +55,7 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
                 )
             return Imported(there, new=False)
         path = installation.directory / "model.gguf"
-        shutil.copyfile(source, path)
+        _copy(source, path)
         if sha256_of(path) != digest:
             raise StoreError(f"{source} changed while it was copied; import it again once it is whole.")
         manifest = BaseManifest(
@@ -67,6 +68,18 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
         entry = installation.commit(manifest)
         assert isinstance(entry, BaseEntry)
         return Imported(entry, new=True)
+
+
+def _copy(source: Path, path: Path) -> None:
+    try:
+        shutil.copyfile(source, path)
+    except OSError as error:
+        if out_of_space(error):
+            raise  # the store says what to do
+        raise StoreError(
+            f"{source} cannot be copied to {path.parent}: {error.strerror or error}; choose another folder with "
+            "SNED_HOME."
+        ) from error
 
 
 def _free_name(name: str, source: Path, catalog: Catalog) -> str:

@@ -4,17 +4,14 @@ Room for the header is left first, for which names and dimensions are enough; te
 the header is written last. The file appears under its name once it is whole.
 """
 
-import os
-import secrets
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from gguf.constants import GGMLQuantizationType, GGUFValueType
 
-from prune.errors import UsageError
+from export.beside import NewFile, named_refusals
 from prune.gguf_file import MAGIC, TensorInfo
 
 _VERSION = 3
@@ -38,16 +35,14 @@ class GGUFStream:
         Raises:
             UsageError: `path` is there, or nothing can be written beside it.
         """
-        if path.exists():
-            raise UsageError(f"{path} is there already; choose another name, or remove it.")
         self._path = path
-        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         self._header_bytes = header_bytes
         self._alignment = alignment
         self._start = self._end = -(-header_bytes // alignment) * alignment
         self._infos: list[TensorInfo] = []
-        with _written(path):
-            self._file = self._partial.open("xb")
+        with named_refusals(path):
+            self._new = NewFile(path)
+        self._file = self._new.file
 
     def __enter__(self) -> "GGUFStream":
         return self
@@ -55,8 +50,7 @@ class GGUFStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
+        self._new.close()
 
     def append(
         self, name: str, shape: tuple[int, ...], value_type: GGMLQuantizationType, pieces: Iterable[bytes | memoryview]
@@ -67,12 +61,12 @@ class GGUFStream:
             UsageError: the disk is full, or fails.
         """
         start = self._end
-        with _written(self._path):
+        with named_refusals(self._path):
             self._file.seek(start)
         for piece in pieces:
-            with _written(self._path):
+            with named_refusals(self._path):
                 self._file.write(piece)
-        with _written(self._path):
+        with named_refusals(self._path):
             end = self._file.tell()
         self._infos.append(TensorInfo(name, shape, value_type, start - self._start, end - start))
         self._end = -(-end // self._alignment) * self._alignment
@@ -87,13 +81,11 @@ class GGUFStream:
         head = header_bytes(entries, self._infos)
         if len(head) != self._header_bytes:
             raise ValueError(f"the header takes {len(head)} bytes, {self._header_bytes} were left for it")
-        with _written(self._path):
+        with named_refusals(self._path):
             self._file.truncate(self._end)
             self._file.seek(0)
             self._file.write(head)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._partial.replace(self._path)
+            self._new.finish()
 
 
 def header_size(entries: Iterable[bytes], tensors: Iterable[tuple[str, int]]) -> int:
@@ -135,11 +127,3 @@ def entry_bytes(key: str, value_type: GGUFValueType, value: str | int | Sequence
 
 def _value_bytes(value_type: GGUFValueType, value: str | int) -> bytes:
     return string_bytes(value) if isinstance(value, str) else struct.pack("<" + _FORMATS[value_type], value)
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}; choose a place with room for it.") from error

@@ -5,17 +5,16 @@ come, each at its place; only one need be in memory.
 """
 
 import math
-import os
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
+from export.beside import NewFile
 from export.gguf_stream import header_bytes, string_bytes
 from prune.errors import CheckpointError
 from prune.gguf_file import GGUFFile, TensorInfo
@@ -28,7 +27,7 @@ class GGUFRewriter:
     """Writes `path` with the metadata and tensors of `base`, some tensors in another type or with other rows.
 
     Use as a context manager: `write` every replaced tensor, in any order; `finish` copies the others and checks that
-    none is missing. The layout depends on the arguments alone.
+    none is missing. The layout depends on the arguments alone. The file appears whole or not at all.
     """
 
     def __init__(
@@ -59,8 +58,13 @@ class GGUFRewriter:
         entries = _metadata_entries(base, metadata)
         head = header_bytes(entries, list(self._tensors.values()))
         self._data_start = _aligned(len(head), base.alignment)
-        self._file: BinaryIO = path.open("xb")
-        self._file.write(head)
+        self._new = NewFile(path)
+        self._file = self._new.file
+        try:
+            self._file.write(head)
+        except BaseException:
+            self._new.close()
+            raise
 
     def __enter__(self) -> "GGUFRewriter":
         return self
@@ -68,7 +72,7 @@ class GGUFRewriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._new.close()
 
     def write(self, name: str, stored: npt.NDArray[np.uint8]) -> None:
         """Puts a replaced tensor in its place, given its bytes as stored.
@@ -95,7 +99,7 @@ class GGUFRewriter:
         self._missing.remove(name)
 
     def finish(self) -> None:
-        """Copies the tensors that were not replaced, and makes the file durable.
+        """Copies the tensors that were not replaced, makes the file durable, and gives it its name.
 
         Raises:
             ValueError: a replaced tensor was never written.
@@ -110,8 +114,7 @@ class GGUFRewriter:
                     self._file.write(piece)
             end = self._data_start + _aligned(info.offset + info.size, self._base.alignment)
         self._file.truncate(end)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._new.finish()
 
 
 def _aligned(position: int, alignment: int) -> int:

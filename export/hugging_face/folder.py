@@ -2,16 +2,15 @@
 
 import json
 import os
-import secrets
 import shutil
 from pathlib import Path
 from typing import Any
 
+from export.beside import name_beside, named_refusals
 from export.hugging_face.safetensors import DType, StoredTensor, write_safetensors
 from export.hugging_face.tokenizer import token_id, tokenizer_files
 from export.hugging_face.weights import ModelFile, is_tied, transformers_tensors
 from prune.architectures import architecture_of
-from prune.errors import UsageError
 
 _SHARD_BYTES = 5_000_000_000
 _DTYPES = {DType.F32: "float32", DType.F16: "float16", DType.BF16: "bfloat16"}
@@ -32,23 +31,21 @@ def write_folder(source: Path, out: Path, dtype: DType = DType.F32) -> int:
         CheckpointError: the model is damaged, or of a kind that transformers has no place for.
         UsageError: `out` is there, cannot be written, or a weight does not fit the type.
     """
-    if out.exists():
-        raise UsageError(f"{out} is there already; choose another name, or remove it.")
-    beside = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with ModelFile(source) as model:
-            tensors = transformers_tensors(model)
-            texts = {**_configs(model, dtype), **tokenizer_files(model.file)}
-            beside.mkdir()
-            _write_weights(beside, tensors, dtype)
-            for name, content in texts.items():
-                (beside / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        size = sum(_synced(path) for path in beside.iterdir())
-        beside.rename(out)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}; choose a place with room for it.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with named_refusals(out):
+        beside = name_beside(out)
+        try:
+            with ModelFile(source) as model:
+                tensors = transformers_tensors(model)
+                texts = {**_configs(model, dtype), **tokenizer_files(model.file)}
+                beside.mkdir()
+                _write_weights(beside, tensors, dtype)
+                for name, content in texts.items():
+                    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+                    (beside / name).write_text(text, encoding="utf-8")
+            size = sum(_synced(path) for path in beside.iterdir())
+            beside.rename(out)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
     return size
 
 

@@ -1,6 +1,5 @@
 """Writing a model with the tokens that were kept: its tokenizer's lists, the ids it names, rows of its matrices."""
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,23 +53,12 @@ def trim(source: Path, kept: KeptVocabulary, target: Path) -> None:
                 f"The tokens to keep were chosen for another tokenizer than that of {source}; choose anew."
             )
         tensors = _vocabulary_tensors(file, kept.base_size)
-        if target.exists():
-            raise FileExistsError(f"{target} is there already; remove it, or name another file.")
-        staged = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            _write(file, kept, tensors, staged)
-            staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
-
-
-def _write(file: GGUFFile, kept: KeptVocabulary, tensors: list[TensorInfo], staged: Path) -> None:
-    types = {info.name: info.type for info in tensors}
-    rows = dict.fromkeys(types, len(kept.ids))
-    with GGUFRewriter(file, staged, types, _metadata(file, kept), rows) as writer:
-        for info in tensors:
-            writer.write_pieces(info.name, _kept_rows(file, info, kept.ids))
-        writer.finish()
+        types = {info.name: info.type for info in tensors}
+        rows = dict.fromkeys(types, len(kept.ids))
+        with GGUFRewriter(file, target, types, _metadata(file, kept), rows) as writer:
+            for info in tensors:
+                writer.write_pieces(info.name, _kept_rows(file, info, kept.ids))
+            writer.finish()
 
 
 def _vocabulary_tensors(file: GGUFFile, size: int) -> list[TensorInfo]:

@@ -1,9 +1,6 @@
 """`sned import` as users run it, on tiny models."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,25 +8,13 @@ import pytest
 from assistant.store import Store
 from export.sparse.convert import dense_to_sparse
 from export.sparse.reader import SparseFile
+from tests.e2e.program import full_disk, small_files, sned
 from tests.export.sparse.test_convert import model
-
-SNED = Path(sys.executable).with_name("sned")
 
 
 @pytest.fixture
 def pruned(tmp_path: Path) -> Path:
     return model(tmp_path / "Some-Model.gguf").path
-
-
-def sned(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SNED, *arguments],
-        cwd=folder,
-        env={**os.environ, "SNED_HOME": str(folder / "home"), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_an_imported_model_is_called_by_its_name(tmp_path: Path, pruned: Path) -> None:
@@ -103,3 +88,15 @@ def test_what_cannot_be_used_is_one_sentence_and_leaves_nothing(tmp_path: Path, 
         assert said in done.stderr
         assert "Traceback" not in done.stderr
     assert Store(tmp_path / "home").bases() == []
+
+
+def test_a_store_without_room_is_one_sentence_and_left_as_it_was(tmp_path: Path, pruned: Path) -> None:
+    done = sned(tmp_path, "import", pruned, before=small_files)
+    assert done.returncode == 1
+    assert "File too large; choose another folder with SNED_HOME" in done.stderr
+    (tmp_path / "home").mkdir(exist_ok=True)
+    done = full_disk(tmp_path, "home", f"sned import '{pruned}'; echo $?; find home -name '*.gguf'")
+    assert done.stdout == "1\n"
+    assert "No space is left for the model store" in done.stderr
+    assert [path for path in (tmp_path / "home").rglob("*") if path.name.endswith(".gguf")] == []
+    assert sned(tmp_path, "import", pruned).returncode == 0

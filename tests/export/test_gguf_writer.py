@@ -107,6 +107,8 @@ def test_misuse_is_refused(base: tiny.TinyModel, tmp_path: Path) -> None:
             writer.write(NAMES[0], stored)
             with pytest.raises(ValueError, match="written already"):
                 writer.write(NAMES[0], stored)
+            assert not (tmp_path / "a.gguf").exists()
+            writer.finish()
         with pytest.raises(FileExistsError):
             GGUFRewriter(file, tmp_path / "a.gguf", {}, {})
         with pytest.raises(CheckpointError, match="no tensor 'nonsense'"):
@@ -115,4 +117,6 @@ def test_misuse_is_refused(base: tiny.TinyModel, tmp_path: Path) -> None:
             GGUFRewriter(file, tmp_path / "c.gguf", {}, {"general.file_type": "seven"})
         with pytest.raises(CheckpointError, match=r"rows of 64 values.*Q6_K"):
             GGUFRewriter(file, tmp_path / "d.gguf", {NAMES[1]: gguf.GGMLQuantizationType.Q6_K}, {})
-    assert not (tmp_path / "b.gguf").exists()
+        with GGUFRewriter(file, tmp_path / "e.gguf", {}, {}):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gguf", "base.gguf"]

@@ -173,7 +173,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def cut_short(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("export.gguf_writer.os.fsync", cut_short)
+    monkeypatch.setattr("export.beside.os.fsync", cut_short)
     with pytest.raises(OSError, match="no space"):
         trim(source, kept, tmp_path / "trimmed.gguf")
     assert {path.name for path in tmp_path.iterdir()} == {"base.gguf", "there.gguf"}
