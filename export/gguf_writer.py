@@ -55,7 +55,7 @@ class GGUFRewriter:
         self._replaced = frozenset(replaced)
         self._missing = set(replaced)
         self._tensors = _layout(base, replaced, rows or {})
-        entries = _metadata_entries(base, metadata)
+        entries = changed_entries(base, metadata)
         head = header_bytes(entries, list(self._tensors.values()))
         self._data_start = _aligned(len(head), base.alignment)
         self._new = NewFile(path)
@@ -144,7 +144,12 @@ def _layout(
     return tensors
 
 
-def _metadata_entries(base: GGUFFile, changes: Mapping[str, MetadataValue]) -> list[bytes]:
+def changed_entries(base: GGUFFile, changes: Mapping[str, MetadataValue]) -> list[bytes]:
+    """The base's metadata as stored, with some values changed and others added at the end.
+
+    Raises:
+        CheckpointError: an entry of the base would change its type.
+    """
     kept = [
         _entry_bytes(key, changes[key], entry.type) if key in changes else base.raw_entry(key)
         for key, entry in base.entries.items()

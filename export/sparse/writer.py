@@ -8,6 +8,7 @@ from types import TracebackType
 from gguf.constants import GGMLQuantizationType
 
 from export.gguf_stream import GGUFStream, header_size
+from export.gguf_writer import MetadataValue, changed_entries
 from export.sparse.dense import exact_dense_type
 from export.sparse.errors import SparseFileError
 from export.sparse.layout import SparseFormat, SparseLayout
@@ -16,7 +17,6 @@ from export.sparse.records import (
     PACKED_SUFFIX,
     FileDigest,
     SparseTensor,
-    other_entries,
     record_entries,
     refuse_sparse,
 )
@@ -47,13 +47,20 @@ class SparseWriter:
     arguments alone. Of the tensors, one at a time need be in memory.
     """
 
-    def __init__(self, base: GGUFFile, path: Path, forms: Mapping[str, PackedForm]) -> None:
+    def __init__(
+        self,
+        base: GGUFFile,
+        path: Path,
+        forms: Mapping[str, PackedForm],
+        metadata: Mapping[str, MetadataValue] | None = None,
+    ) -> None:
         """Begins the file.
 
         Args:
             base: where metadata and all other tensors come from.
             path: the file to write; it must not exist.
             forms: the matrices that `write` will give, by name.
+            metadata: entries to set; an entry of the base keeps its place and must keep its type.
 
         Raises:
             CheckpointError: `base` has no matrix of such a name, or cannot be written as a sparse GGUF.
@@ -64,7 +71,7 @@ class SparseWriter:
         self._tensors = {name: _announced(base.tensor(name), form) for name, form in forms.items()}
         self._packed: dict[str, SparseTensor] = {}
         self._copied: set[str] = set()
-        self._entries = other_entries(base)
+        self._entries = changed_entries(base, metadata or {})
         self._digest = FileDigest(self._entries)
         names = [
             (info.name + PACKED_SUFFIX, 1) if info.name in forms else (info.name, len(info.shape))
