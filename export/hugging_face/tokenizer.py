@@ -14,39 +14,40 @@ from prune.gguf_file import GGUFFile
 
 _PRE = "tokenizer.ggml.pre"
 _TEMPLATE = "tokenizer.chat_template"
-_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 
-def _split_by(pattern: str) -> list[dict[str, Any]]:
-    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-    return [split, _bytes(use_regex=False)]
-
-
-def _bytes(*, use_regex: bool) -> dict[str, Any]:
+def _bytes(*, use_regex: bool = False) -> dict[str, Any]:
     return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": use_regex}
 
 
-_GPT2 = [_bytes(use_regex=True)]
-_DIGITS = [{"type": "Digits", "individual_digits": True}, *_GPT2]
-_QWEN, _LLAMA3 = _split_by(_WORDS % ""), _split_by(_WORDS % "{1,3}")
+def _split_by(*patterns: str) -> list[dict[str, Any]]:
+    """Cuts text by each expression in turn: what it matches is a piece, and what is between."""
+    kind = {"type": "Split", "behavior": "Isolated", "invert": False}
+    return [*({**kind, "pattern": {"Regex": pattern}} for pattern in patterns), _bytes()]
+
+
 # How text is cut before merging, by llama.cpp's names (llama-vocab.cpp).
+_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
+_ENDINGS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+_WORDS, _SPACE = r"[^\r\n\p{L}\p{N}]?\p{L}+", r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_QWEN = _split_by(rf"{_ENDINGS}|{_WORDS}|\p{{N}}|{_SPACE}")
+_LLAMA3 = _split_by(rf"{_ENDINGS}|{_WORDS}|\p{{N}}{{1,3}}|{_SPACE}")
+_DIGITS = _split_by(r"\p{N}", _GPT2)
 _PRE_TOKENIZERS = {
     "qwen2": _QWEN,
     "deepseek-r1-qwen": _QWEN,
     "llama-bpe": _LLAMA3,
-    "llama3": _LLAMA3,
-    "gpt-2": _GPT2,
+    "gpt-2": _split_by(_GPT2),
     "smollm": _DIGITS,
     "starcoder": _DIGITS,
     "refact": _DIGITS,
     "command-r": _DIGITS,
+    "deepseek-coder": _split_by(r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\p{N}"),
 }
 _NORMALIZERS = {"qwen2": {"type": "NFC"}}
 _CLASSES = {"qwen2": "Qwen2TokenizerFast"}
 # llama.cpp takes a whole word that is a token, without merging.
-_WHOLE_WORDS = ("llama-bpe", "llama3")
+_WHOLE_WORDS = ("llama-bpe",)
 _ADDED = {TokenType.CONTROL: True, TokenType.USER_DEFINED: False}
 
 
@@ -125,7 +126,7 @@ def _post_processor(file: GGUFFile, tokens: list[str]) -> dict[str, Any]:
     """What puts the first token before every text, where the file wants one."""
     first = token_id(file, "bos", len(tokens)) if file.value("tokenizer.ggml.add_bos_token", False) else None
     if first is None:
-        return _bytes(use_regex=False)
+        return _bytes()
     text = tokens[first]
     begin = {"SpecialToken": {"id": text, "type_id": 0}}
     one, two = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
