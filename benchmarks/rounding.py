@@ -1,0 +1,144 @@
+"""What rounding the survivors of a pruned model to 4 bits costs, with and without the importance of their inputs.
+
+    python benchmarks/rounding.py MODEL [--language python] [--windows 160] [--blocks 128 32]
+
+The importance of an input is its mean squared activation in the pruned model on calibration text, computed
+by transformers from a folder that `sned export --to safetensors` would write. Every form reads the same windows of
+held-out code in turns, so that ratios to the model as it is are told by pairs: their standard error is over groups of
+four windows.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assistant.corpus import corpus_documents
+from assistant.engine.tokenizer import open_tokenizer
+from assistant.languages import parse_language
+from assistant.perplexity import perplexity
+from assistant.selection import select_model
+from assistant.settings import load_settings
+from export.hugging_face.folder import write_folder
+from export.sparse.convert import SparseOptions, dense_to_sparse
+from export.sparse.layout import ValueType
+from export.sparse.reader import SparseFile
+from prune.architectures import architecture_of
+from prune.gguf_file import GGUFFile
+from prune.weights import read_tensor
+
+_LENGTH = 512
+_GROUP = 4
+
+
+def main() -> None:
+    """Prints a row for each form, again as more windows are read."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--language", default="python")
+    parser.add_argument("--calibrated", type=int, default=8, help="sequences that give the importance")
+    parser.add_argument("--windows", type=int, default=160, help=f"of {_LENGTH} held-out tokens each")
+    parser.add_argument("--blocks", type=int, nargs="*", default=[128, 32])
+    options = parser.parse_args()
+    settings = load_settings()
+    plain = select_model(settings, None, options.model).path
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        held_out = _windows(plain, options.language, options.windows, held_out=True)
+        calibration = _windows(plain, options.language, options.calibrated, held_out=False)
+        importance = _importance(plain, calibration, folder / "folder")
+        files = {"as it is": plain}
+        for block in options.blocks:
+            for label, weights in (("", {}), (", by importance", importance)):
+                files[f"4-bit, blocks of {block}{label}"] = out = folder / f"{len(files)}.gguf"
+                dense_to_sparse(plain, out, SparseOptions(values=ValueType.INT4, block=block, importance=weights))
+        errors = {label: _errors(plain, path, importance) for label, path in files.items()}
+        losses: dict[str, list[float]] = {label: [] for label in files}
+        for start in range(0, len(held_out), _GROUP):
+            group = held_out[start : start + _GROUP]
+            for label, path in files.items():
+                losses[label].append(math.log(perplexity(path, group, settings.threads)))
+            _report(losses, errors)
+
+
+def _windows(model: Path, language: str, count: int, *, held_out: bool) -> np.ndarray:
+    """Windows of tokens, three of a file at most, each file after a separator; shape (count, tokens)."""
+    return np.array(list(_cut(model, language, count, held_out)), dtype=np.int32)
+
+
+def _cut(model: Path, language: str, count: int, held_out: bool) -> Iterator[list[int]]:
+    documents = corpus_documents(parse_language(language), seed=int(held_out), held_out=held_out)
+    with open_tokenizer(model) as tokenizer:
+        for document in documents:
+            ids = [tokenizer.separator, *tokenizer.tokenize(document.text[: 16 * _LENGTH])]
+            for start in range(0, min(len(ids), 3 * _LENGTH) - _LENGTH + 1, _LENGTH):
+                if not count:
+                    return
+                yield ids[start : start + _LENGTH]
+                count -= 1
+    sys.exit(f"There is too little text of {language}: {count} windows are missing.")
+
+
+def _importance(model: Path, tokens: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
+    """The mean squared input of every matrix of the blocks, by GGUF name."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    write_folder(model, folder)
+    network = AutoModelForCausalLM.from_pretrained(folder).eval()
+    with GGUFFile(model) as file:
+        matrices = architecture_of(file).matrices
+    squares: dict[str, np.ndarray] = {}
+
+    def add(name: str, inputs: tuple[Any, ...]) -> None:
+        values = inputs[0].reshape(-1, inputs[0].shape[-1]).double()
+        squares[name] = squares.get(name, 0) + values.square().sum(0).numpy() / tokens.size
+
+    for block, layer in enumerate(network.model.layers):
+        for matrix in matrices:
+            module, name = layer.get_submodule(matrix.module), matrix.weight_name(block)
+            module.register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs))
+    with torch.inference_mode():
+        for sequence in tokens:
+            network.model(torch.from_numpy(sequence[None].astype(np.int64)))
+    return squares
+
+
+def _errors(plain: Path, path: Path, importance: dict[str, np.ndarray]) -> tuple[float, float]:
+    """The squared error relative to the weights, and both weighted with the importance of inputs."""
+    if path == plain:
+        return 0.0, 0.0
+    sums = np.zeros((2, 2))
+    with GGUFFile(plain) as file, SparseFile(path) as sparse:
+        for name in sparse.tensors:
+            expected = read_tensor(file, name)
+            for row, values in enumerate((sparse.values(name) - expected, expected)):
+                squares = np.square(values).sum(axis=0, dtype=np.float64)
+                sums[row] += squares.sum(), squares @ importance[name]
+    return float(sums[0, 0] / sums[1, 0]), float(sums[0, 1] / sums[1, 1])
+
+
+def _report(losses: dict[str, list[float]], errors: dict[str, tuple[float, float]]) -> None:
+    first = np.array(next(iter(losses.values())))
+    print(f"\n{len(first)} groups, {len(first) * _GROUP * _LENGTH:,} tokens")
+    print(f"{'':32} {'error':>9} {'weighted':>9} {'perplexity':>11} {'ratio':>7} {'s.e.':>7} {'better in':>10}")
+    for label, found in losses.items():
+        values = np.array(found)
+        difference = values - first
+        ratio = math.exp(difference.mean())
+        spread = ratio * difference.std(ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        error, weighted = errors[label]
+        print(
+            f"{label:32} {error:9.2e} {weighted:9.2e} {math.exp(values.mean()):11.3f} {ratio:7.4f} {spread:7.4f} "
+            f"{(difference < 0).mean():10.0%}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
