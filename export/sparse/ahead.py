@@ -1,7 +1,6 @@
 """Packed matrices as the plain file has them, unpacked by threads before they are asked for."""
 
 import os
-from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from mmap import mmap
@@ -15,7 +14,10 @@ _MOST_THREADS = 4
 
 
 class UnpackedAhead:
-    """Gives matrices in any order, and unpacks those that come next in the file meanwhile."""
+    """Gives matrices in any order, and unpacks those that come next in the file meanwhile.
+
+    Each has memory of its own, which is the system's again once nobody has the matrix any more.
+    """
 
     def __init__(self, sparse: SparseFile, sizes: Mapping[str, int], budget: int) -> None:
         """Begins at once.
@@ -30,12 +32,11 @@ class UnpackedAhead:
         self._budget = budget
         self._waiting = dict.fromkeys(sizes)
         self._begun: dict[str, Future[Bytes]] = {}
-        self._free: defaultdict[int, list[Bytes]] = defaultdict(list)
         self._threads = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), "unpacking")
         self._begin_next()
 
     def take(self, name: str) -> Bytes:
-        """A matrix as the plain file has it, in one dimension; to be given back once it was read.
+        """A matrix as the plain file has it, in one dimension.
 
         Raises:
             SparseFileError: its bytes are not those that were written.
@@ -46,15 +47,10 @@ class UnpackedAhead:
         self._begin_next()
         return future.result()
 
-    def give_back(self, data: Bytes) -> None:
-        """Lets the memory of a matrix be used for another."""
-        self._free[data.size].append(data)
-
     def close(self) -> None:
         """Ends the threads, after what each is about, and frees what was not asked for."""
         self._threads.shutdown(cancel_futures=True)
         self._begun.clear()
-        self._free.clear()
 
     def _begin_next(self) -> None:
         ahead = sum(self._sizes[name] for name in self._begun)
@@ -66,12 +62,9 @@ class UnpackedAhead:
 
     def _begin(self, name: str) -> None:
         self._waiting.pop(name, None)
-        size = self._sizes[name]
-        # Every page of fresh memory is a fault, which takes as long as filling it; what is mapped goes back at the end.
-        free = self._free[size]
-        out = free.pop() if free else np.frombuffer(mmap(-1, size), dtype=np.uint8)
-        self._begun[name] = self._threads.submit(self._unpacked, name, out)
+        self._begun[name] = self._threads.submit(self._unpacked, name)
 
-    def _unpacked(self, name: str, out: Bytes) -> Bytes:
+    def _unpacked(self, name: str) -> Bytes:
+        out = np.frombuffer(mmap(-1, self._sizes[name]), dtype=np.uint8)
         self._sparse.dense_into(name, out)
         return out

@@ -13,7 +13,7 @@ from export.sparse.records import PREFIX, other_entries
 from export.sparse.values import Bytes
 from prune.gguf_file import ALIGNMENT_KEY, TensorInfo
 
-_MOST_AHEAD = 64 << 20
+_MOST_AHEAD = 512 << 20
 
 
 class DenseView:
@@ -32,8 +32,9 @@ class DenseView:
             path: the file.
             alignment: where tensors begin, a power of two; by default as in the file. Who reads in blocks of so many
                 bytes gets no end of a tensor that it did not ask for, which would have to be unpacked.
-            ahead: unpack in threads, before it is read, as much as the largest tensor takes, but 64 MiB at most.
-                Otherwise one matrix is in memory at a time.
+            ahead: unpack in threads, before it is read, up to half a gigabyte. Who copies what is read into memory that
+                was not touched before has no more in memory at any time than in the end. Otherwise one matrix is in
+                memory at a time.
 
         Raises:
             CheckpointError: it is no sparse GGUF, or its header is damaged.
@@ -52,8 +53,7 @@ class DenseView:
         self._starts = list(self._tensors)
         self.size = data + sum(self._aligned(info.size) for info in infos)
         packed = {info.name: info.size for info in infos if info.name in self._sparse.tensors}
-        budget = min(_MOST_AHEAD, max((info.size for info in infos), default=0)) if ahead else 0
-        self._unpacked = UnpackedAhead(self._sparse, packed, budget)
+        self._unpacked = UnpackedAhead(self._sparse, packed, _MOST_AHEAD if ahead else 0)
         self._last: tuple[str, Bytes] | None = None
 
     def __enter__(self) -> "DenseView":
@@ -99,9 +99,7 @@ class DenseView:
 
     def _matrix(self, name: str) -> Bytes:
         if self._last is None or self._last[0] != name:
-            if self._last is not None:
-                self._unpacked.give_back(self._last[1])
-                self._last = None
+            self._last = None  # before the next is there
             self._last = name, self._unpacked.take(name)
         return self._last[1]
 
