@@ -12,6 +12,7 @@ import pytest
 
 from assistant.catalog import load_catalog
 from assistant.settings import Settings
+from prune.options import PruneOptions
 from tests.prune.tiny_models import VOCABULARY, write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,7 +109,7 @@ def test_the_python_shown_prunes_a_file(tmp_path: Path) -> None:
     exec(compile(shown, "building.md", "exec"), names)
     base = write_tiny_model(tmp_path / "base.gguf", "qwen2")
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, (4, 32)).astype(np.int32)
-    names["prune_file"](base.path, tmp_path / "pruned.gguf", tokens, 0.25)  # type: ignore[operator]
+    names["prune_file"](base.path, tmp_path / "pruned.gguf", tokens, PruneOptions(0.25))  # type: ignore[operator]
     from export.sparsity import measured_sparsity
 
     (sparsity,) = measured_sparsity(tmp_path / "pruned.gguf", ["blk.1.ffn_up.weight"]).values()

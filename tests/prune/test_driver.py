@@ -11,6 +11,7 @@ from prune.driver import memory_needed, prunable_tensors, prune_blocks
 from prune.errors import CheckpointError, UsageError
 from prune.gguf_file import GGUFFile
 from prune.options import PruneOptions
+from prune.patterns import NOfM
 from tests.prune import reference
 from tests.prune import tiny_models as tiny
 
@@ -99,6 +100,29 @@ def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2", replace={"blk.1.ffn_down.weight": damaged})
     with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"blk\.1\.ffn_down\.weight"):
         list(prune_blocks(file, TOKENS, PruneOptions()))
+
+
+def test_inputs_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    endless = np.full(tiny.HIDDEN, np.inf, dtype=np.float32)
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2", replace={"blk.1.ffn_norm.weight": endless})
+    with GGUFFile(model.path) as file, pytest.raises(CheckpointError, match=r"blk\.1\.ffn_gate\.weight"):
+        list(prune_blocks(file, TOKENS, PruneOptions(score="magnitude")))
+
+
+def test_a_pattern_that_does_not_fit_names_the_matrix_before_weights_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny, "INTERMEDIATE", 72)
+    model = tiny.write_tiny_model(tmp_path / "t.gguf", "qwen2")
+    with GGUFFile(model.path) as file:
+        with pytest.raises(UsageError, match=r"8:16 does not fit 'blk\.0\.ffn_down\.weight'.*72 inputs"):
+            list(prune_blocks(file, TOKENS, PruneOptions(pattern=NOfM(8, 16))))
+        assert len(list(prune_blocks(file, TOKENS, PruneOptions(pattern=NOfM(4, 8))))) == len(prunable_tensors(file))
+
+
+def test_options_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(UsageError, match="leave the sparsity out"):
+        PruneOptions(sparsity=0.3, pattern=NOfM(4, 8))
 
 
 def test_an_unsupported_architecture_is_refused_with_those_that_are(tmp_path: Path) -> None:
