@@ -22,7 +22,7 @@ install: $(INSTALLED)  ## make .venv and install the program with what builds ne
 demo: $(INSTALLED)  ## fetch the default base model, build the Python sub-model, complete a line of this repository
 	$(BIN)/sned fetch
 	$(BIN)/sned detect .
-	$(BIN)/sned build .
+	$(BIN)/sned build . --recipe fast
 	$(BIN)/python scripts/demo.py
 
 test: $(INSTALLED_CHECKS)  ## run all tests, those with the real model included
