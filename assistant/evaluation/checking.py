@@ -20,6 +20,7 @@ def check_solutions(
 ) -> dict[str, Judgement]:
     """What becomes of each task's own solution; `advanced` is told how many are judged, of how many."""
     judgements: dict[str, Judgement] = {}
+    advanced(0, len(file.tasks))
     with ThreadPoolExecutor(workers) as pool:
         programs = [partial(function_program, task, task.canonical_solution) for task in file.tasks]
         judged = pool.map(partial(judge, sandbox, toolchain), programs)

@@ -80,13 +80,15 @@ def checked(request: EvaluationRequest, advanced: Advanced, note: Note) -> dict[
     if not files:
         raise UsageError("--check takes --tasks FILE, a file in HumanEval-X's format.")
     toolchains = [find_toolchain(_language_of(file)) for file in files]
-    sandbox, workers = _sandbox(request, note), load_settings().threads
+    sandbox = _sandbox(request, note) if any(isinstance(each, Toolchain) for each in toolchains) else None
+    workers = load_settings().threads
     answers: list[dict[str, Any]] = []
     for file, toolchain in zip(files, toolchains, strict=True):
         about: dict[str, Any] = {"tasks": str(file.path), "count": len(file.tasks)}
         if isinstance(toolchain, Missing):
             answers.append(about | {"skipped": toolchain.reason})
             continue
+        assert sandbox is not None
         hear = _labelled(advanced, file.path.stem)
         found = check_solutions(file, _for(sandbox, toolchain), toolchain, workers, hear)
         failed = [
@@ -96,7 +98,7 @@ def checked(request: EvaluationRequest, advanced: Advanced, note: Note) -> dict[
         ]
         passed = len(found) - len(failed)
         answers.append(about | {"toolchain": toolchain.version, "passed": passed, "failed": failed})
-    return {"sandbox": sandbox.confinement.name, "files": answers}
+    return {"sandbox": None if sandbox is None else sandbox.confinement.name, "files": answers}
 
 
 def evaluated(request: EvaluationRequest, advanced: Advanced, note: Note, cancel: Cancellation) -> dict[str, Any]:

@@ -89,18 +89,3 @@ def mcnemar(only_first: int, only_second: int) -> float:
     fewer = min(only_first, only_second)
     tail = sum(math.comb(discordant, count) for count in range(fewer + 1))
     return float(min(1.0, 2 * tail / 2**discordant))
-
-
-def wilson_interval(right: float, tasks: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `tasks` (Wilson, Journal of the American Statistical Association 22, 1927).
-
-    Raises:
-        ValueError: there are no tasks.
-    """
-    if tasks < 1:
-        raise ValueError("there are no tasks")
-    z = 1.959963984540054
-    share = right / tasks
-    centre = (share + z * z / (2 * tasks)) / (1 + z * z / tasks)
-    half = z / (1 + z * z / tasks) * math.sqrt(share * (1 - share) / tasks + z * z / (4 * tasks * tasks))
-    return max(0.0, centre - half), min(1.0, centre + half)

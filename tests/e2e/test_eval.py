@@ -55,7 +55,21 @@ def test_the_check_runs_without_a_model(tmp_path: Path, tasks: Path) -> None:
     assert done.returncode == 1
     (file,) = json.loads(done.stdout)["files"]
     assert file["failed"] == [{"task": "Python/0", "outcome": "wrong", "reason": "AssertionError"}]
-    assert [json.loads(line)["fraction"] for line in done.stderr.splitlines()] == [1.0]
+    assert [json.loads(line)["fraction"] for line in done.stderr.splitlines()] == [0.0, 1.0]
+
+
+def test_a_missing_tool_is_a_skip(tmp_path: Path) -> None:
+    path = tmp_path / "java.jsonl"
+    path.write_text(TASKS[".java"].model_dump_json() + "\n")
+    done = subprocess.run(
+        [SNED, "eval", "--check", "--tasks", path],
+        env=os.environ | {"SNED_HOME": str(tmp_path), "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{path}: skipped: no JDK was found (javac and java on PATH)\n"
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_the_check_names_solutions_that_fail(sandbox: Sandbox, tmp_path: Path) -
         read_tasks(path, FunctionTask), sandbox, toolchain, 2, lambda done, of: heard.append((done, of))
     )
     assert [(task, each.passed) for task, each in found.items()] == [("Python/0", True), ("Python/1", False)]
-    assert heard == [(1, 2), (2, 2)]
+    assert heard == [(0, 2), (1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(
