@@ -1,0 +1,131 @@
+// Quantised activations, and the choice of the kernel.
+
+#include <algorithm>
+#include <cmath>
+
+#include "rows.h"
+
+#define SNED_INLINE __attribute__((always_inline)) inline
+
+namespace {
+
+using namespace sned;
+
+// The nearest half-precision number, ties to even, as a float: scales of ggml's Q8_0 are stored in half precision.
+SNED_INLINE float through_half(float value) {  // value >= 0
+    if (!(value < 65520.0f)) return HUGE_VALF;
+    if (value < 6.103515625e-05f) return (value + 0.5f) - 0.5f;  // 2^-14: units of 2^-24 below it
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits += 0x0fff + (bits >> 13 & 1);
+    bits &= ~uint32_t(0x1fff);
+    std::memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
+// Rounds to the nearest whole number, ties to even, where the magnitude is below 2^22.
+SNED_INLINE float nearest(float value) { return (value + 12582912.0f) - 12582912.0f; }
+
+SNED_INLINE void quantise(int64_t columns, const float * x, void * column) {
+    const Column out(column, columns);
+    const int64_t padded = rounded(columns, kStep);
+    const int64_t blocks = rounded(padded / kScaled, 16);
+    for (int64_t b = 0; b < blocks; ++b) {
+        out.scales[b] = 0.0f;
+        out.sums[b] = 0;
+        if (b * kScaled >= padded) continue;
+        float block[kScaled] = {};
+        const int64_t left = columns - b * kScaled;
+        for (int64_t i = 0; i < std::min(left, kScaled); ++i) block[i] = x[b * kScaled + i];
+        float largest = 0.0f;
+        for (const float value : block) largest = std::max(largest, std::fabs(value));
+        const float scale = through_half(largest / 127.0f);
+        // A scale of zero, or that is no number, makes all codes zero.
+        const float inverse = scale > 0.0f && scale < HUGE_VALF ? 127.0f / largest : 0.0f;
+        int32_t codes[kScaled];
+        for (int64_t i = 0; i < kScaled; ++i) {
+            const float code = nearest(block[i] * inverse);
+            codes[i] = code >= -127.0f && code <= 127.0f ? int32_t(code) : 0;
+            out.codes[b * kScaled + i] = int8_t(codes[i]);
+        }
+        for (int64_t i = 0; i < kScaled; i += 4) {
+            const int32_t offset = -128 * (codes[i] + codes[i + 1] + codes[i + 2] + codes[i + 3]);
+            out.offsets[b * 8 + i / 4] = offset;
+            out.sums[b] += offset;
+        }
+        out.scales[b] = scale;
+    }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) void quantise_avx2(int64_t columns, const float * x, void * column) {
+    quantise(columns, x, column);
+}
+#endif
+
+}  // namespace
+
+extern "C" {
+
+size_t sned_column_bytes(int64_t columns) {
+    const int64_t padded = rounded(columns, kStep);
+    const int64_t blocks = rounded(padded / kScaled, 16);
+    return size_t(2 * padded + 8 * blocks);
+}
+
+void sned_quantise(int64_t columns, const float * x, void * column) {
+#if defined(__x86_64__)
+    static const bool avx2 = sned_has_kernel(SNED_AVX2);
+    if (avx2) return quantise_avx2(columns, x, column);
+#endif
+    quantise(columns, x, column);
+}
+
+size_t sned_scratch_bytes(int64_t columns, int64_t) {
+    // Sixteen rows unpacked, and their scales.
+    const int64_t padded = rounded(columns, kStep);
+    return size_t(16 * padded + 4 * 16 * (padded / kScaled));
+}
+
+int sned_has_kernel(int kernel) {
+    if (kernel == SNED_PORTABLE) return 1;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
+    if (kernel == SNED_AVX2) return avx2;
+    if (kernel == SNED_AVX512) {
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni");
+    }
+#endif
+    return 0;
+}
+
+int sned_best_kernel(void) {
+    for (const int kernel : {SNED_AVX512, SNED_AVX2}) {
+        if (sned_has_kernel(kernel)) return kernel;
+    }
+    return SNED_PORTABLE;
+}
+
+const char * sned_kernel_name(int kernel) {
+    switch (kernel) {
+        case SNED_PORTABLE: return "portable";
+        case SNED_AVX2: return "AVX2";
+        case SNED_AVX512: return "AVX-512 VBMI2";
+        default: return "unknown";
+    }
+}
+
+void sned_multiply(int kernel, const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
+                   float * y, int64_t stride, void * scratch) {
+    Multiply multiply = multiply_portable;
+#if defined(__x86_64__)
+    if (kernel == SNED_AVX2) multiply = multiply_avx2;
+    if (kernel == SNED_AVX512) multiply = multiply_avx512;
+#endif
+    multiply(matrix, columns, count, first, last, y, stride, scratch);
+}
+
+}  // extern "C"

@@ -1,0 +1,323 @@
+// A ggml backend that computes with pruned matrices in packed form.
+//
+// It is an ACCEL device, so that every llama.cpp context has it, and takes one operation: MUL_MAT whose weights lie in its own
+// buffers. Whoever loads a model names the tensors that go there (`tensor_buft_overrides` of llama_model_params). Everything
+// else, the activations too, stays in ordinary memory: nothing is copied between backends.
+
+#include <omp.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "ggml-backend.h"
+#include "ggml.h"
+#include "ggml/ggml-backend-impl.h"
+#include "packed.h"
+
+#ifndef SNED_GGML
+#error "the build script says which ggml this is made for"
+#endif
+
+extern "C" const char * ggml_commit(void);
+
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr int64_t kMostColumns = 1 << 17;  // of a matrix that is packed
+constexpr int64_t kRowsAtOnce = 16;
+constexpr int64_t kPieces = 8;  // that each thread's share of a matrix is cut into, so that a slow thread holds up no other
+
+// What ggml takes of memory is a matrix's worst case: pages are there once they are written.
+struct Memory {
+    void * base;
+    size_t size;
+};
+
+// Memory of the backend's own, which grows and is kept.
+struct Scratch {
+    void * base = nullptr;
+    size_t size = 0;
+
+    void * of(size_t wanted) {
+        if (wanted > size) {
+            std::free(base);
+            size = (wanted + kAlignment - 1) / kAlignment * kAlignment;
+            base = std::aligned_alloc(kAlignment, size);
+            GGML_ASSERT(base && "no memory for activations");
+        }
+        return base;
+    }
+
+    ~Scratch() { std::free(base); }
+};
+
+struct Context {
+    int threads = 1;
+    int kernel = sned_best_kernel();
+    Scratch columns;
+    Scratch rows;
+};
+
+const sned_packed * packed_of(const ggml_tensor * tensor) {
+    const auto * matrix = static_cast<const sned_packed *>(tensor->data);
+    return matrix->magic == SNED_PACKED_MAGIC ? matrix : nullptr;
+}
+
+// --- buffers
+
+void buffer_free(ggml_backend_buffer_t buffer) {
+    auto * memory = static_cast<Memory *>(buffer->context);
+    munmap(memory->base, memory->size);
+    delete memory;
+}
+
+void * buffer_base(ggml_backend_buffer_t buffer) { return static_cast<Memory *>(buffer->context)->base; }
+
+bool can_pack(const ggml_tensor * tensor) {
+    return tensor->type == GGML_TYPE_Q8_0 && ggml_is_contiguous(tensor) && ggml_n_dims(tensor) <= 2 && !tensor->view_src &&
+           tensor->ne[0] <= kMostColumns;
+}
+
+ggml_status buffer_init_tensor(ggml_backend_buffer_t, ggml_tensor * tensor) {
+    return can_pack(tensor) ? GGML_STATUS_SUCCESS : GGML_STATUS_FAILED;
+}
+
+void buffer_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
+    GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is packed as a whole");
+    sned_pack_q8_0(data, tensor->ne[1], tensor->ne[0], tensor->data);
+}
+
+void buffer_get(ggml_backend_buffer_t, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
+    GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is unpacked as a whole");
+    if (const auto * matrix = packed_of(tensor)) sned_unpack_q8_0(matrix, data);
+    else std::fill_n(static_cast<uint8_t *>(data), size, uint8_t(0));
+}
+
+void buffer_memset(ggml_backend_buffer_t, ggml_tensor *, uint8_t, size_t, size_t) {
+    GGML_ABORT("packed matrices cannot be filled");
+}
+
+void buffer_clear(ggml_backend_buffer_t, uint8_t) {}  // fresh memory holds no matrix
+
+const ggml_backend_buffer_i kBuffer = {
+    /* .free_buffer   = */ buffer_free,
+    /* .get_base      = */ buffer_base,
+    /* .init_tensor   = */ buffer_init_tensor,
+    /* .memset_tensor = */ buffer_memset,
+    /* .set_tensor    = */ buffer_set,
+    /* .get_tensor    = */ buffer_get,
+    /* .set_tensor_2d = */ nullptr,
+    /* .get_tensor_2d = */ nullptr,
+    /* .cpy_tensor    = */ nullptr,
+    /* .clear         = */ buffer_clear,
+    /* .reset         = */ nullptr,
+};
+
+const char * type_name(ggml_backend_buffer_type_t) { return "SNED_SPARSE"; }
+
+ggml_backend_buffer_t type_alloc(ggml_backend_buffer_type_t type, size_t size) {
+    size = std::max<size_t>(size, 1);
+    void * base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) return nullptr;
+    return ggml_backend_buffer_init(type, kBuffer, new Memory{base, size}, size);
+}
+
+size_t type_alignment(ggml_backend_buffer_type_t) { return kAlignment; }
+
+size_t type_alloc_size(ggml_backend_buffer_type_t, const ggml_tensor * tensor) {
+    const size_t dense = ggml_nbytes(tensor);
+    return can_pack(tensor) ? std::max(dense, sned_pack_bound(tensor->ne[1], tensor->ne[0], 32)) : dense;
+}
+
+bool type_is_host(ggml_backend_buffer_type_t) { return false; }
+
+ggml_backend_buffer_type_t packed_type();
+
+// --- computing
+
+// One product: `rows` pieces of the matrix are given to whichever thread asks.
+void multiply(Context & context, const ggml_tensor * node) {
+    const auto * matrix = packed_of(node->src[0]);
+    GGML_ASSERT(matrix && "weights that were never set");
+    const ggml_tensor * x = node->src[1];
+    const int64_t width = matrix->columns, rows = matrix->rows;
+    const int64_t count = x->ne[1] * x->ne[2] * x->ne[3];
+    const size_t apart = sned_column_bytes(width);
+    const size_t scratch = (sned_scratch_bytes(width, count) + kAlignment - 1) / kAlignment * kAlignment;
+    auto * columns = static_cast<uint8_t *>(context.columns.of(apart * size_t(count)));
+    auto * unpacked = static_cast<uint8_t *>(context.rows.of(scratch * size_t(context.threads)));
+    auto * y = static_cast<float *>(node->data);
+    const auto quantise = [&](int64_t j) {
+        const int64_t i1 = j % x->ne[1], i2 = j / x->ne[1] % x->ne[2], i3 = j / x->ne[1] / x->ne[2];
+        const char * from = static_cast<const char *>(x->data) + i1 * int64_t(x->nb[1]) + i2 * int64_t(x->nb[2]) +
+                            i3 * int64_t(x->nb[3]);
+        sned_quantise(width, reinterpret_cast<const float *>(from), columns + apart * size_t(j));
+    };
+    const int64_t share = rows / (context.threads * kPieces) / kRowsAtOnce * kRowsAtOnce;
+    const int64_t piece = std::max(share, kRowsAtOnce);
+    if (count == 1) quantise(0);
+    std::atomic<int64_t> next_column{0}, next_row{0};
+#pragma omp parallel num_threads(context.threads)
+    {
+        if (count > 1) {
+            for (int64_t j = next_column++; j < count; j = next_column++) quantise(j);
+#pragma omp barrier
+        }
+        void * own = unpacked + scratch * size_t(omp_get_thread_num());
+        for (int64_t row = next_row.fetch_add(piece); row < rows; row = next_row.fetch_add(piece)) {
+            sned_multiply(context.kernel, matrix, columns, count, row, std::min(row + piece, rows), y, rows, own);
+        }
+    }
+}
+
+const char * backend_name(ggml_backend_t) { return "SNED_SPARSE"; }
+
+void backend_free(ggml_backend_t backend) {
+    delete static_cast<Context *>(backend->context);
+    delete backend;
+}
+
+ggml_status backend_compute(ggml_backend_t backend, ggml_cgraph * graph) {
+    auto & context = *static_cast<Context *>(backend->context);
+    for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
+        const ggml_tensor * node = ggml_graph_node(graph, i);
+        if (node->op == GGML_OP_MUL_MAT && node->flags & GGML_TENSOR_FLAG_COMPUTE) multiply(context, node);
+    }
+    return GGML_STATUS_SUCCESS;
+}
+
+const ggml_backend_i kBackend = {
+    /* .get_name            = */ backend_name,
+    /* .free                = */ backend_free,
+    /* .set_tensor_async    = */ nullptr,
+    /* .get_tensor_async    = */ nullptr,
+    /* .set_tensor_2d_async = */ nullptr,
+    /* .get_tensor_2d_async = */ nullptr,
+    /* .cpy_tensor_async    = */ nullptr,
+    /* .synchronize         = */ nullptr,
+    /* .graph_plan_create   = */ nullptr,
+    /* .graph_plan_free     = */ nullptr,
+    /* .graph_plan_update   = */ nullptr,
+    /* .graph_plan_compute  = */ nullptr,
+    /* .graph_compute       = */ backend_compute,
+    /* .event_record        = */ nullptr,
+    /* .event_wait          = */ nullptr,
+    /* .graph_optimize      = */ nullptr,
+};
+
+void set_threads(ggml_backend_t backend, int threads) {
+    static_cast<Context *>(backend->context)->threads = std::max(threads, 1);
+}
+
+// --- the device
+
+const char * device_name(ggml_backend_dev_t) { return "SNED_SPARSE"; }
+
+const char * device_description(ggml_backend_dev_t) { return sned_kernel_name(sned_best_kernel()); }
+
+void device_memory(ggml_backend_dev_t, size_t * free, size_t * total) { *free = *total = 0; }
+
+enum ggml_backend_dev_type device_type(ggml_backend_dev_t) { return GGML_BACKEND_DEVICE_TYPE_ACCEL; }
+
+void device_props(ggml_backend_dev_t device, ggml_backend_dev_props * props) {
+    *props = {};
+    props->name = device_name(device);
+    props->description = device_description(device);
+    props->type = device_type(device);
+}
+
+ggml_backend_t device_init(ggml_backend_dev_t device, const char *) {
+    static ggml_guid guid = {0x53, 0x6e, 0x65, 0x64, 0xb1, 0x7a, 0x4c, 0x02, 0x9d, 0x38, 0x60, 0xf4, 0x1e, 0xa7, 0x55, 0x90};
+    return new ggml_backend{&guid, kBackend, device, new Context};
+}
+
+ggml_backend_buffer_type_t device_type_of_activations(ggml_backend_dev_t) { return ggml_backend_cpu_buffer_type(); }
+
+bool device_supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
+    switch (op->op) {
+        case GGML_OP_NONE:
+        case GGML_OP_RESHAPE:
+        case GGML_OP_VIEW:
+        case GGML_OP_PERMUTE:
+        case GGML_OP_TRANSPOSE:
+            return true;
+        case GGML_OP_MUL_MAT: {
+            const ggml_tensor *weights = op->src[0], *x = op->src[1];
+            return weights->buffer && ggml_backend_buffer_get_type(weights->buffer) == packed_type() && can_pack(weights) &&
+                   x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float) && op->type == GGML_TYPE_F32;
+        }
+        default:
+            return false;
+    }
+}
+
+bool device_supports_type(ggml_backend_dev_t, ggml_backend_buffer_type_t type) {
+    return type == packed_type() || ggml_backend_buft_is_host(type);
+}
+
+const ggml_backend_device_i kDevice = {
+    /* .get_name             = */ device_name,
+    /* .get_description      = */ device_description,
+    /* .get_memory           = */ device_memory,
+    /* .get_type             = */ device_type,
+    /* .get_props            = */ device_props,
+    /* .init_backend         = */ device_init,
+    /* .get_buffer_type      = */ device_type_of_activations,
+    /* .get_host_buffer_type = */ nullptr,
+    /* .buffer_from_host_ptr = */ nullptr,
+    /* .supports_op          = */ device_supports_op,
+    /* .supports_buft        = */ device_supports_type,
+    /* .offload_op           = */ nullptr,
+    /* .event_new            = */ nullptr,
+    /* .event_free           = */ nullptr,
+    /* .event_synchronize    = */ nullptr,
+};
+
+// --- the registry
+
+const char * reg_name(ggml_backend_reg_t) { return "SNED_SPARSE"; }
+
+size_t reg_count(ggml_backend_reg_t) { return 1; }
+
+ggml_backend_dev_t reg_device(ggml_backend_reg_t reg, size_t) {
+    static ggml_backend_device device = {kDevice, reg, nullptr};
+    return &device;
+}
+
+void * reg_function(ggml_backend_reg_t, const char * name) {
+    return std::strcmp(name, "ggml_backend_set_n_threads") == 0 ? reinterpret_cast<void *>(set_threads) : nullptr;
+}
+
+ggml_backend_reg_t registry() {
+    static ggml_backend_reg reg = {GGML_BACKEND_API_VERSION, {reg_name, reg_count, reg_device, reg_function}, nullptr};
+    return &reg;
+}
+
+ggml_backend_buffer_type_t packed_type() {
+    static ggml_backend_buffer_type type = {
+        {type_name, type_alloc, type_alignment, nullptr, type_alloc_size, type_is_host}, reg_device(registry(), 0), nullptr};
+    return &type;
+}
+
+}  // namespace
+
+extern "C" {
+
+// Which ggml this library was made for: its version and commit.
+const char * sned_sparse_ggml(void) { return SNED_GGML; }
+
+// Where pruned matrices are to lie.
+ggml_backend_buffer_type_t sned_sparse_buffer_type(void) { return packed_type(); }
+
+// ggml's entry point: nothing where the ggml that loads it is another one, whose structures may differ.
+ggml_backend_reg_t ggml_backend_init(void) {
+    const std::string running = std::string(ggml_version()) + " " + ggml_commit();
+    return running == SNED_GGML ? registry() : nullptr;
+}
+
+}  // extern "C"
