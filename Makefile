@@ -48,9 +48,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # llama.cpp is compiled here the first time, which takes a while; pip keeps what comes out.
-$(INSTALLED): $(VENV)/bin/python pyproject.toml constraints.txt
+$(INSTALLED): $(VENV)/bin/python pyproject.toml constraints.txt $(wildcard native/*.cpp native/*.h native/build.py)
 	$(PIP) install --quiet --upgrade --constraint constraints.txt pip
 	$(PIP) install $(EXTRA) $$($(BIN)/python scripts/torch_index.py) --constraint constraints.txt --editable '.[build,plots]'
+	$(BIN)/python native/build.py
 	touch $@
 
 $(INSTALLED_CHECKS): $(INSTALLED)

@@ -132,6 +132,24 @@ def check_gpu(request: Request) -> Check:
     )
 
 
+def check_sparse_backend(_: Request) -> Check:
+    """Whether pruned matrices can be computed with as they are packed; where not, models run dense."""
+    from assistant.engine.sparse_backend import available
+
+    name, mode, found = "sparse backend", load_settings().sparse_backend, available()
+    if mode == "off":
+        return Check(name, Status.PASS, "off, by the setting sparse_backend")
+    if found.reason:
+        return Check(name, Status.PASS, f"off: {found.reason}; sub-models run dense")
+    if mode == "auto" and not found.fast:
+        return Check(
+            name,
+            Status.PASS,
+            f"off: the {found.kernel} kernel is slower than dense matrices (SNED_SPARSE_BACKEND=on uses it)",
+        )
+    return Check(name, Status.PASS, f"on, with the {found.kernel} kernel, for pruned models")
+
+
 def check_memory(_: Request) -> Check:
     """Whether the smallest models fit in the memory available."""
     memory = psutil.virtual_memory()
@@ -225,6 +243,7 @@ _CHECKS: tuple[tuple[str, Callable[[Request], Check]], ...] = (
     ("llama.cpp", check_llama_version),
     ("instructions", check_instructions),
     ("gpu", check_gpu),
+    ("sparse backend", check_sparse_backend),
     ("memory", check_memory),
     ("disk", check_disk),
     ("store", check_store),

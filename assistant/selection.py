@@ -92,6 +92,7 @@ def open_model(
         threads=settings.threads,
         gpu_layers=_layers(gpu_layers) if gpu_layers is not None else settings.gpu_layers,
         check_memory=check_memory,
+        sparse_backend=settings.sparse_backend,
     )
     return LlamaEngine(selection.path, options, selection.name)
 

@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     gpu_layers: int | Literal["auto"] = Field(
         default="auto", description="layers to offload when llama.cpp has a GPU backend"
     )
+    sparse_backend: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="computing with packed pruned matrices: auto where it is faster, on where it is possible, or off",
+    )
     context: int = Field(default=4096, ge=256, description="tokens of context the engine is opened with")
     save_cache: bool = Field(
         default=True, description="whether what is evaluated of a project is kept, as a file, for the next start"

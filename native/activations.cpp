@@ -28,31 +28,26 @@ SNED_INLINE float nearest(float value) { return (value + 12582912.0f) - 12582912
 
 SNED_INLINE void quantise(int64_t columns, const float * x, void * column) {
     const Column out(column, columns);
-    const int64_t padded = rounded(columns, kStep);
-    const int64_t blocks = rounded(padded / kScaled, 16);
-    for (int64_t b = 0; b < blocks; ++b) {
-        out.scales[b] = 0.0f;
-        out.sums[b] = 0;
-        if (b * kScaled >= padded) continue;
-        float block[kScaled] = {};
-        const int64_t left = columns - b * kScaled;
-        for (int64_t i = 0; i < std::min(left, kScaled); ++i) block[i] = x[b * kScaled + i];
+    for (int64_t b = 0; b < rounded(columns, kGroup) / kBlock; ++b) {
+        float block[kBlock] = {};
+        const int64_t there = std::min(columns - b * kBlock, kBlock);
+        if (there > 0) std::memcpy(block, x + b * kBlock, size_t(there) * sizeof(float));
         float largest = 0.0f;
         for (const float value : block) largest = std::max(largest, std::fabs(value));
         const float scale = through_half(largest / 127.0f);
         // A scale of zero, or that is no number, makes all codes zero.
         const float inverse = scale > 0.0f && scale < HUGE_VALF ? 127.0f / largest : 0.0f;
-        int32_t codes[kScaled];
-        for (int64_t i = 0; i < kScaled; ++i) {
+        int8_t * codes = out.codes + b * kBlock;
+        int32_t sum = 0;
+        for (int64_t i = 0; i < kBlock; ++i) {
             const float code = nearest(block[i] * inverse);
-            codes[i] = code >= -127.0f && code <= 127.0f ? int32_t(code) : 0;
-            out.codes[b * kScaled + i] = int8_t(codes[i]);
+            const int32_t whole = code >= -127.0f && code <= 127.0f ? int32_t(code) : 0;
+            codes[i] = int8_t(whole);
+            sum += whole;
         }
-        for (int64_t i = 0; i < kScaled; i += 4) {
-            const int32_t offset = -128 * (codes[i] + codes[i + 1] + codes[i + 2] + codes[i + 3]);
-            out.offsets[b * 8 + i / 4] = offset;
-            out.sums[b] += offset;
-        }
+        int8_t * stepped = out.stepped + b / kLanes * kGroup + b % kLanes * 4;
+        for (int64_t step = 0; step < kSteps; ++step) std::memcpy(stepped + step * 4 * kLanes, codes + 4 * step, 4);
+        out.sums[b] = -128 * sum;
         out.scales[b] = scale;
     }
 }
@@ -68,9 +63,8 @@ __attribute__((target("avx2,fma"))) void quantise_avx2(int64_t columns, const fl
 extern "C" {
 
 size_t sned_column_bytes(int64_t columns) {
-    const int64_t padded = rounded(columns, kStep);
-    const int64_t blocks = rounded(padded / kScaled, 16);
-    return size_t(2 * padded + 8 * blocks);
+    const int64_t padded = rounded(columns, kGroup);
+    return size_t(2 * padded + 8 * (padded / kBlock));
 }
 
 void sned_quantise(int64_t columns, const float * x, void * column) {
@@ -81,10 +75,9 @@ void sned_quantise(int64_t columns, const float * x, void * column) {
     quantise(columns, x, column);
 }
 
-size_t sned_scratch_bytes(int64_t columns, int64_t) {
-    // Sixteen rows unpacked, and their scales.
-    const int64_t padded = rounded(columns, kStep);
-    return size_t(16 * padded + 4 * 16 * (padded / kScaled));
+size_t sned_scratch_bytes(int64_t columns) {
+    const int64_t padded = rounded(columns, kGroup);  // of sixteen rows, and their scales
+    return size_t(16 * padded + 4 * 16 * (padded / kBlock));
 }
 
 int sned_has_kernel(int kernel) {

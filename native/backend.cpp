@@ -131,7 +131,7 @@ size_t type_alignment(ggml_backend_buffer_type_t) { return kAlignment; }
 
 size_t type_alloc_size(ggml_backend_buffer_type_t, const ggml_tensor * tensor) {
     const size_t dense = ggml_nbytes(tensor);
-    return can_pack(tensor) ? std::max(dense, sned_pack_bound(tensor->ne[1], tensor->ne[0], 32)) : dense;
+    return can_pack(tensor) ? std::max(dense, sned_pack_bound(tensor->ne[1], tensor->ne[0])) : dense;
 }
 
 bool type_is_host(ggml_backend_buffer_type_t) { return false; }
@@ -148,7 +148,7 @@ void multiply(Context & context, const ggml_tensor * node) {
     const int64_t width = matrix->columns, rows = matrix->rows;
     const int64_t count = x->ne[1] * x->ne[2] * x->ne[3];
     const size_t apart = sned_column_bytes(width);
-    const size_t scratch = (sned_scratch_bytes(width, count) + kAlignment - 1) / kAlignment * kAlignment;
+    const size_t scratch = (sned_scratch_bytes(width) + kAlignment - 1) / kAlignment * kAlignment;
     auto * columns = static_cast<uint8_t *>(context.columns.of(apart * size_t(count)));
     auto * unpacked = static_cast<uint8_t *>(context.rows.of(scratch * size_t(context.threads)));
     auto * y = static_cast<float *>(node->data);

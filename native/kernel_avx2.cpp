@@ -8,7 +8,7 @@
 
 #include "rows.h"
 
-#define SNED_TARGET __attribute__((target("avx2,fma,popcnt")))
+#define SNED_TARGET __attribute__((target("avx2,fma,f16c,popcnt")))
 
 namespace sned {
 namespace {
@@ -25,32 +25,46 @@ constexpr std::array<uint64_t, 256> shuffles() {
 
 constexpr std::array<uint64_t, 256> kShuffles = shuffles();
 
-SNED_TARGET void unpack(const Row & row, int64_t columns, int8_t * codes) {
-    const uint8_t * value = row.values;
-    for (int64_t column = 0; column < columns; column += kStep) {
-        uint64_t bits = row.bits(column, columns);
-        for (int64_t i = 0; i < kStep; i += 16, bits >>= 16) {
-            const auto low = uint8_t(bits), high = uint8_t(bits >> 8);
-            const uint8_t * behind = value + _mm_popcnt_u32(low);
-            const __m128i values = _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(value)),
-                                                      _mm_loadl_epi64(reinterpret_cast<const __m128i *>(behind)));
-            const __m128i places = _mm_set_epi64x(int64_t(kShuffles[high] + 0x0808080808080808), int64_t(kShuffles[low]));
-            _mm_store_si128(reinterpret_cast<__m128i *>(codes + column + i), _mm_shuffle_epi8(values, places));
-            value = behind + _mm_popcnt_u32(high);
+// The row's weights in the order of steps of sixteen lanes; what lies in lanes that are not there does not matter.
+SNED_TARGET void unpack(const Row & row, int64_t blocks, int8_t * weights) {
+    const uint8_t *mask = row.mask, *value = row.values;
+    const __m128i offset = _mm_set1_epi8(char(0x80));
+    for (int64_t block = 0; block < blocks; block += kLanes) {
+        const int64_t lanes = lanes_at(block, blocks);
+        for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes)) {
+            uint64_t bits = step_bits(mask, lanes);
+            for (int64_t i = 0; i < 4; ++i, bits >>= 16, weights += 16) {
+                const auto low = uint8_t(bits), high = uint8_t(bits >> 8);
+                const uint8_t * behind = value + _mm_popcnt_u32(low);
+                const __m128i values = _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(value)),
+                                                          _mm_loadl_epi64(reinterpret_cast<const __m128i *>(behind)));
+                const __m128i places = _mm_set_epi64x(int64_t(kShuffles[high] + 0x0808080808080808), int64_t(kShuffles[low]));
+                _mm_store_si128(reinterpret_cast<__m128i *>(weights), _mm_shuffle_epi8(_mm_xor_si128(values, offset), places));
+                value = behind + _mm_popcnt_u32(high);
+            }
         }
     }
 }
 
-SNED_TARGET float dot(const int8_t * codes, const float * scales, const Column & column, int64_t columns) {
+// Four products of each of eight lanes added up. 2 * 128 * 127 is less than 2^15: nothing saturates.
+SNED_TARGET __m256i fours(const int8_t * weights, const int8_t * inputs) {
+    const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i *>(weights));
+    const __m256i x = _mm256_load_si256(reinterpret_cast<const __m256i *>(inputs));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)), _mm256_set1_epi16(1));
+}
+
+SNED_TARGET float dot(const int8_t * weights, const float * scales, const Column & column, int64_t blocks) {
     __m256 total = _mm256_setzero_ps();
-    const __m256i ones = _mm256_set1_epi16(1);
-    for (int64_t i = 0; i < columns; i += kScaled) {
-        const __m256i weights = _mm256_load_si256(reinterpret_cast<const __m256i *>(codes + i));
-        const __m256i inputs = _mm256_load_si256(reinterpret_cast<const __m256i *>(column.codes + i));
-        // 2 * 128 * 127 is less than 2^15: nothing saturates.
-        const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(inputs, weights));
-        const __m256 sums = _mm256_cvtepi32_ps(_mm256_madd_epi16(pairs, ones));
-        total = _mm256_fmadd_ps(sums, _mm256_set1_ps(scales[i / kScaled] * column.scales[i / kScaled]), total);
+    for (int64_t block = 0; block < blocks; block += kLanes) {
+        __m256i low = _mm256_setzero_si256(), high = low;
+        for (int64_t at = block * kBlock; at < block * kBlock + kGroup; at += 4 * kLanes) {
+            low = _mm256_add_epi32(low, fours(weights + at, column.stepped + at));
+            high = _mm256_add_epi32(high, fours(weights + at + 32, column.stepped + at + 32));
+        }
+        const __m256 scale = _mm256_mul_ps(_mm256_load_ps(scales + block), _mm256_load_ps(column.scales + block));
+        const __m256 behind = _mm256_mul_ps(_mm256_load_ps(scales + block + 8), _mm256_load_ps(column.scales + block + 8));
+        total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(low), scale, total);
+        total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(high), behind, total);
     }
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(total), _mm256_extractf128_ps(total, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -61,14 +75,19 @@ SNED_TARGET float dot(const int8_t * codes, const float * scales, const Column &
 
 SNED_TARGET void multiply_avx2(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                                float * y, int64_t stride, void * scratch) {
-    const int64_t width = matrix->columns;
-    auto * codes = static_cast<int8_t *>(scratch);
-    auto * scales = reinterpret_cast<float *>(codes + rounded(width, kStep));
-    for (int64_t row = first; row < last; ++row) {
-        const Row parts(matrix, row);
-        unpack(parts, width, codes);
-        for (int64_t i = 0; i < width; i += kScaled) scales[i / kScaled] = half_to_float(parts.half(i / matrix->block));
-        for (int64_t j = 0; j < count; ++j) y[j * stride + row] = dot(codes, scales, Column(columns, width, j), width);
+    const int64_t width = matrix->columns, blocks = blocks_of(width);
+    auto * weights = static_cast<int8_t *>(scratch);
+    auto * scales = reinterpret_cast<float *>(weights + rounded(width, kGroup));
+    for (int64_t block = blocks; block < rounded(blocks, kLanes); ++block) scales[block] = 0.0f;
+    for (int64_t i = first; i < last; ++i) {
+        const Row row(matrix, i);
+        unpack(row, blocks, weights);
+        for (int64_t block = 0; block < blocks; block += 8) {
+            __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i *>(row.scales + 2 * block));
+            _mm256_storeu_ps(scales + block, _mm256_cvtph_ps(halves));
+        }
+        for (int64_t block = blocks; block < rounded(blocks, 8); ++block) scales[block] = 0.0f;
+        for (int64_t j = 0; j < count; ++j) y[j * stride + i] = dot(weights, scales, Column(columns, width, j), blocks);
     }
 }
 

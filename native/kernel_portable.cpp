@@ -6,22 +6,29 @@ namespace sned {
 
 void multiply_portable(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                        float * y, int64_t stride, void * scratch) {
-    const int64_t width = matrix->columns;
-    auto * codes = static_cast<int8_t *>(scratch);
-    for (int64_t row = first; row < last; ++row) {
-        const Row parts(matrix, row);
-        const uint8_t * value = parts.values;
-        for (int64_t i = 0; i < width; ++i) codes[i] = parts.mask[i / 8] >> i % 8 & 1 ? int8_t(*value++) : int8_t(0);
+    const int64_t width = matrix->columns, blocks = blocks_of(width);
+    auto * weights = static_cast<int8_t *>(scratch);
+    for (int64_t i = first; i < last; ++i) {
+        const Row row(matrix, i);
+        const uint8_t *mask = row.mask, *value = row.values;
+        for (int64_t block = 0; block < blocks; block += kLanes) {
+            const int64_t lanes = lanes_at(block, blocks);
+            for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes)) {
+                const uint64_t bits = step_bits(mask, lanes);
+                for (int64_t k = 0; k < 4 * lanes; ++k) {
+                    weights[(block + k / 4) * kBlock + 4 * step + k % 4] = bits >> k & 1 ? int8_t(*value++ ^ 0x80) : int8_t(0);
+                }
+            }
+        }
         for (int64_t j = 0; j < count; ++j) {
             const Column column(columns, width, j);
             float total = 0.0f;
-            for (int64_t start = 0; start < width; start += kScaled) {
-                const int64_t end = start + kScaled < width ? start + kScaled : width;
+            for (int64_t block = 0; block < blocks; ++block) {
                 int32_t dot = 0;
-                for (int64_t i = start; i < end; ++i) dot += codes[i] * column.codes[i];
-                total += float(dot) * (half_to_float(parts.half(start / matrix->block)) * column.scales[start / kScaled]);
+                for (int64_t k = block * kBlock; k < (block + 1) * kBlock; ++k) dot += weights[k] * column.codes[k];
+                total += float(dot) * (row.scale(block) * column.scales[block]);
             }
-            y[j * stride + row] = total;
+            y[j * stride + i] = total;
         }
     }
 }

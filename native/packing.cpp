@@ -1,6 +1,7 @@
 // From dense rows, or a sparse GGUF's, to packed ones, and back.
 
 #include <algorithm>
+#include <vector>
 
 #include "rows.h"
 
@@ -8,38 +9,32 @@ namespace {
 
 using namespace sned;
 
-constexpr int64_t kQ8Block = 32;
-constexpr int64_t kQ8Bytes = 34;  // a half-precision scale and 32 values
-
-int64_t blocks_of(int64_t columns, int64_t block) { return (columns + block - 1) / block; }
+constexpr int64_t kQ8Bytes = 34;  // of a block of Q8_0: a half-precision scale and 32 values
+constexpr uint8_t kOffset = 0x80;
 
 // Writes rows one after another.
 class Writer {
   public:
-    Writer(void * out, int64_t rows, int64_t columns, int64_t block)
-        : base_(static_cast<uint8_t *>(out)), columns_(columns), block_(block) {
-        const sned_packed head = {SNED_PACKED_MAGIC, rows, columns, block};
+    Writer(void * out, int64_t rows, int64_t columns) : base_(static_cast<uint8_t *>(out)), blocks_(blocks_of(columns)) {
+        const sned_packed head = {SNED_PACKED_MAGIC, rows, columns};
         std::memcpy(base_, &head, sizeof head);
         table_ = base_ + sizeof head;
         end_ = table_ + 8 * (rows + 1);
         note();
     }
 
-    // Begins a row whose scales are given; its mask and values follow.
-    void begin(const uint8_t * scales) {
-        const int64_t bytes = 2 * blocks_of(columns_, block_);
-        std::memcpy(end_, scales, size_t(bytes));
-        mask_ = end_ + bytes;
-        end_ = mask_ + (columns_ + 7) / 8;
-        std::memset(mask_, 0, size_t(end_ - mask_));
-    }
-
-    void keep(int64_t column, uint8_t value) {
-        mask_[column / 8] = uint8_t(mask_[column / 8] | 1 << column % 8);
-        *end_++ = value;
-    }
-
-    void end() {
+    // Adds a row of blocks that lie `apart` bytes from each other: scales, and values of whole blocks.
+    void add(const uint8_t * scales, const uint8_t * values, int64_t apart) {
+        for (int64_t block = 0; block < blocks_; ++block, end_ += 2) std::memcpy(end_, scales + block * apart, 2);
+        uint8_t * mask = end_;
+        end_ += mask_bytes(blocks_ * kBlock);
+        for (int64_t block = 0; block < blocks_; block += kLanes) {
+            const int64_t lanes = lanes_at(block, blocks_);
+            for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes)) {
+                const uint64_t bits = add_step(values + block * apart + 4 * step, lanes, apart);
+                std::memcpy(mask, &bits, size_t(step_bytes(lanes)));
+            }
+        }
         while ((end_ - base_) % 8) *end_++ = 0;
         note();
     }
@@ -50,6 +45,18 @@ class Writer {
     }
 
   private:
+    uint64_t add_step(const uint8_t * values, int64_t lanes, int64_t apart) {
+        uint64_t bits = 0;
+        for (int64_t i = 0; i < 4 * lanes; ++i) {  // without branches: zeros are overwritten by what follows
+            const uint8_t value = values[i / 4 * apart + i % 4];
+            const uint64_t kept = value != 0;
+            *end_ = value ^ kOffset;
+            end_ += kept;
+            bits |= kept << i;
+        }
+        return bits;
+    }
+
     void note() {
         const uint64_t offset = uint64_t(end_ - base_);
         std::memcpy(table_, &offset, sizeof offset);
@@ -59,12 +66,24 @@ class Writer {
     uint8_t * base_;
     uint8_t * table_;
     uint8_t * end_;
-    uint8_t * mask_ = nullptr;
-    int64_t columns_;
-    int64_t block_;
+    int64_t blocks_;
 };
 
-// Bit `index` of a mask.
+// Calls `take(block, index in it, value)` for each weight of a row that is kept.
+template <typename Take> void each_kept(const sned_packed * matrix, const Row & row, Take take) {
+    const int64_t blocks = blocks_of(matrix->columns);
+    const uint8_t *mask = row.mask, *value = row.values;
+    for (int64_t block = 0; block < blocks; block += kLanes) {
+        const int64_t lanes = lanes_at(block, blocks);
+        for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes)) {
+            const uint64_t bits = step_bits(mask, lanes);
+            for (int64_t i = 0; i < 4 * lanes; ++i) {
+                if (bits >> i & 1) take(block + i / 4, 4 * step + i % 4, uint8_t(*value++ ^ kOffset));
+            }
+        }
+    }
+}
+
 bool bit(const uint8_t * mask, int64_t index) { return mask[index / 8] >> index % 8 & 1; }
 
 bool finite_halves(const uint8_t * halves, int64_t count) {
@@ -74,104 +93,100 @@ bool finite_halves(const uint8_t * halves, int64_t count) {
     return true;
 }
 
-// Adds one row of a file: false if its mask has another number of ones than its pattern and the values there are.
-bool add_row(Writer & writer, const uint8_t * row, const uint8_t * end, int64_t columns, int64_t block, int64_t group,
-             int64_t kept_of, int64_t kept) {
-    const int64_t width = group ? group : columns;
-    const int64_t stored = group == 4 || group == 8 ? group - 1 : width;
-    const uint8_t * mask = row + 2 * blocks_of(columns, block);
-    const uint8_t * value = mask + (columns / width * stored + 7) / 8;
-    if (value > end || !finite_halves(row, blocks_of(columns, block))) return false;
-    const uint8_t * first = value;
-    writer.begin(row);
-    for (int64_t start = 0, at = 0; start < columns; start += width) {
+// How a sparse GGUF's matrix is packed.
+struct FileForm {
+    int64_t columns, block, group, kept_of, kept;
+
+    int64_t width() const { return group ? group : columns; }
+    int64_t stored() const { return group == 4 || group == 8 ? group - 1 : width(); }
+    int64_t scales() const { return (columns + block - 1) / block; }
+    int64_t head() const { return 2 * scales() + (columns / width() * stored() + 7) / 8; }
+};
+
+// Unpacks one row of a file: false if its mask has another number of ones than its pattern and the values there are.
+bool dense_row(const FileForm & form, const uint8_t * row, const uint8_t * end, uint8_t * scales, uint8_t * values) {
+    if (!finite_halves(row, form.scales())) return false;
+    for (int64_t i = 0; i < blocks_of(form.columns); ++i) std::memcpy(scales + 2 * i, row + 2 * (i * kBlock / form.block), 2);
+    const uint8_t * mask = row + 2 * form.scales();
+    const uint8_t * const first = row + form.head();
+    const uint8_t * value = first;
+    for (int64_t start = 0, at = 0; start < form.columns; start += form.width()) {
         int64_t ones = 0;
-        for (int64_t i = 0; i < width; ++i) {
-            const bool set = i < stored ? bit(mask, at++) : ones < kept_of;
-            if (!set) continue;
-            if (value == end) return false;
-            writer.keep(start + i, *value++);
-            ++ones;
+        for (int64_t i = 0; i < form.width(); ++i) {
+            const bool set = i < form.stored() ? bit(mask, at++) : ones < form.kept_of;
+            if (set && value == end) return false;
+            values[start + i] = set ? *value++ : 0;
+            ones += set;
         }
-        if (group && ones != kept_of) return false;
+        if (form.group && ones != form.kept_of) return false;
     }
-    writer.end();
-    return kept < 0 || value - first == kept;
+    return form.kept < 0 || value - first == form.kept;
 }
 
 }  // namespace
 
 extern "C" {
 
-size_t sned_pack_bound(int64_t rows, int64_t columns, int64_t block) {
-    const int64_t row = rounded(2 * blocks_of(columns, block) + (columns + 7) / 8 + columns, 8);
+size_t sned_pack_bound(int64_t rows, int64_t columns) {
+    const int64_t row = rounded(2 * blocks_of(columns) + mask_bytes(columns) + blocks_of(columns) * kBlock, 8);
     return size_t(int64_t(sizeof(sned_packed)) + 8 * (rows + 1) + rows * row + SNED_SLACK);
 }
 
 size_t sned_pack_q8_0(const void * dense, int64_t rows, int64_t columns, void * out) {
-    Writer writer(out, rows, columns, kQ8Block);
+    Writer writer(out, rows, columns);
     const auto * block = static_cast<const uint8_t *>(dense);
-    const int64_t blocks = columns / kQ8Block;
-    uint8_t scales[2 * 4096];
-    for (int64_t row = 0; row < rows; ++row, block += blocks * kQ8Bytes) {
-        for (int64_t b = 0; b < blocks; ++b) std::memcpy(scales + 2 * b, block + b * kQ8Bytes, 2);
-        writer.begin(scales);
-        for (int64_t b = 0; b < blocks; ++b) {
-            const uint8_t * values = block + b * kQ8Bytes + 2;
-            for (int64_t i = 0; i < kQ8Block; ++i) {
-                if (values[i]) writer.keep(b * kQ8Block + i, values[i]);
-            }
-        }
-        writer.end();
-    }
+    for (int64_t row = 0; row < rows; ++row, block += columns / kBlock * kQ8Bytes) writer.add(block, block + 2, kQ8Bytes);
     return writer.finish();
 }
 
 size_t sned_pack_file(const void * file, size_t size, int64_t rows, int64_t columns, int64_t block, int64_t group,
                       int64_t kept_of, int64_t kept, void * out) {
     const auto * base = static_cast<const uint8_t *>(file);
-    if (group && (columns % group || kept != columns / group * kept_of)) return 0;
-    if (kept > columns) return 0;
-    const int64_t width = group ? group : 1;
-    const int64_t stored = group == 4 || group == 8 ? group - 1 : width;
-    const int64_t head = 2 * blocks_of(columns, block) + (columns / width * stored + 7) / 8;
+    const FileForm form = {columns, block, group, kept_of, kept};
+    if (group ? columns % group || kept != columns / group * kept_of : kept > columns) return 0;
     const int64_t table = kept < 0 ? rounded(4 * (rows + 1), 8) : 0;
     if (int64_t(size) < table + SNED_SLACK) return 0;
     const int64_t room = int64_t(size) - table - SNED_SLACK;
     const auto offset = [&](int64_t row) {
-        if (kept >= 0) return row * rounded(head + kept, 8);
+        if (kept >= 0) return row * rounded(form.head() + kept, 8);
         uint32_t entry;
         std::memcpy(&entry, base + 4 * row, sizeof entry);
         return 8 * int64_t(entry);
     };
-    Writer writer(out, rows, columns, block);
+    Writer writer(out, rows, columns);
+    std::vector<uint8_t> scales(size_t(2 * blocks_of(columns))), values(size_t(blocks_of(columns) * kBlock));
+    std::vector<uint8_t> both(size_t(blocks_of(columns) * kQ8Bytes));
     for (int64_t row = 0; row < rows; ++row) {
         const int64_t start = offset(row), end = offset(row + 1);
-        if (start < 0 || end < start + head || end > room) return 0;
-        if (!add_row(writer, base + table + start, base + table + end, columns, block, group, kept_of, kept)) return 0;
+        if (end < start + form.head() || end > room) return 0;
+        if (!dense_row(form, base + table + start, base + table + end, scales.data(), values.data())) return 0;
+        for (int64_t i = 0; i < blocks_of(columns); ++i) {
+            std::memcpy(&both[size_t(i * kQ8Bytes)], &scales[size_t(2 * i)], 2);
+            std::memcpy(&both[size_t(i * kQ8Bytes + 2)], &values[size_t(i * kBlock)], size_t(kBlock));
+        }
+        writer.add(both.data(), both.data() + 2, kQ8Bytes);
     }
     return writer.finish();
 }
 
 void sned_unpack_q8_0(const sned_packed * matrix, void * out) {
-    auto * block = static_cast<uint8_t *>(out);
-    for (int64_t row = 0; row < matrix->rows; ++row) {
-        const Row parts(matrix, row);
-        const uint8_t * value = parts.values;
-        for (int64_t b = 0; b < matrix->columns / kQ8Block; ++b, block += kQ8Bytes) {
-            std::memcpy(block, parts.scales + 2 * b, 2);
-            for (int64_t i = 0; i < kQ8Block; ++i) block[2 + i] = bit(parts.mask, b * kQ8Block + i) ? *value++ : 0;
-        }
+    auto * dense = static_cast<uint8_t *>(out);
+    const int64_t blocks = blocks_of(matrix->columns);
+    for (int64_t i = 0; i < matrix->rows; ++i, dense += blocks * kQ8Bytes) {
+        const Row row(matrix, i);
+        std::memset(dense, 0, size_t(blocks * kQ8Bytes));
+        for (int64_t block = 0; block < blocks; ++block) std::memcpy(dense + block * kQ8Bytes, row.scales + 2 * block, 2);
+        each_kept(matrix, row, [&](int64_t block, int64_t at, uint8_t value) { dense[block * kQ8Bytes + 2 + at] = value; });
     }
 }
 
 void sned_unpack_f32(const sned_packed * matrix, float * out) {
-    for (int64_t row = 0; row < matrix->rows; ++row) {
-        const Row parts(matrix, row);
-        const uint8_t * value = parts.values;
-        for (int64_t i = 0; i < matrix->columns; ++i) {
-            *out++ = bit(parts.mask, i) ? float(int8_t(*value++)) * half_to_float(parts.half(i / matrix->block)) : 0.0f;
-        }
+    for (int64_t i = 0; i < matrix->rows; ++i, out += matrix->columns) {
+        const Row row(matrix, i);
+        std::fill_n(out, matrix->columns, 0.0f);
+        each_kept(matrix, row, [&](int64_t block, int64_t at, uint8_t value) {
+            out[block * kBlock + at] = float(int8_t(value)) * row.scale(block);
+        });
     }
 }
 

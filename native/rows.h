@@ -7,8 +7,10 @@
 
 namespace sned {
 
-constexpr int64_t kStep = 64;   // weights that a kernel takes at once
-constexpr int64_t kScaled = 32; // activations that share a scale
+constexpr int64_t kBlock = 32;   // weights, or activations, that share a scale
+constexpr int64_t kLanes = 16;   // blocks side by side
+constexpr int64_t kSteps = 8;    // of four weights each, in a block
+constexpr int64_t kGroup = kBlock * kLanes;
 
 inline int64_t rounded(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -26,6 +28,27 @@ inline float half_to_float(uint16_t half) {
     return value;
 }
 
+inline int64_t blocks_of(int64_t columns) { return (columns + kBlock - 1) / kBlock; }
+
+// Blocks of the group that begins with this one, of all there are.
+inline int64_t lanes_at(int64_t block, int64_t blocks) { return blocks - block < kLanes ? blocks - block : kLanes; }
+
+// Bytes of a step's mask.
+inline int64_t step_bytes(int64_t lanes) { return (lanes + 1) / 2; }
+
+// Bytes of a row's mask.
+inline int64_t mask_bytes(int64_t columns) {
+    const int64_t blocks = blocks_of(columns);
+    return blocks / kLanes * kSteps * 8 + kSteps * step_bytes(blocks % kLanes);
+}
+
+// A step's mask, the first weight in the lowest bit. Of a step with fewer lanes nothing but its own is there.
+inline uint64_t step_bits(const uint8_t * mask, int64_t lanes) {
+    uint64_t bits;
+    std::memcpy(&bits, mask, sizeof bits);  // a row's last step is followed by the matrix's last 64 bytes at least
+    return lanes == kLanes ? bits : bits & ((uint64_t(1) << 4 * lanes) - 1);
+}
+
 // The parts of one row.
 struct Row {
     const uint8_t * scales;  // half-precision numbers, not aligned
@@ -37,42 +60,31 @@ struct Row {
         const auto * base = reinterpret_cast<const uint8_t *>(matrix);
         std::memcpy(&start, base + sizeof(sned_packed) + 8 * row, sizeof start);
         scales = base + start;
-        mask = scales + 2 * ((matrix->columns + matrix->block - 1) / matrix->block);
-        values = mask + (matrix->columns + 7) / 8;
+        mask = scales + 2 * blocks_of(matrix->columns);
+        values = mask + mask_bytes(matrix->columns);
     }
 
-    uint16_t half(int64_t block) const {
-        uint16_t value;
-        std::memcpy(&value, scales + 2 * block, sizeof value);
-        return value;
-    }
-
-    // The mask of 64 weights, the first in the lowest bit; nothing of what lies behind the row's last weight.
-    uint64_t bits(int64_t column, int64_t columns) const {
-        uint64_t word = 0;
-        if (column + kStep <= columns) {
-            std::memcpy(&word, mask + column / 8, sizeof word);
-            return word;
-        }
-        std::memcpy(&word, mask + column / 8, size_t((columns - column + 7) / 8));
-        return word & ((uint64_t(1) << (columns - column)) - 1);
+    float scale(int64_t block) const {
+        uint16_t half;
+        std::memcpy(&half, scales + 2 * block, sizeof half);
+        return half_to_float(half);
     }
 };
 
 // The parts of one quantised column. Behind the last activation all are zeros.
 struct Column {
-    int8_t * codes;     // rounded up to whole steps
-    int32_t * offsets;  // -128 times the sum of each four codes: kernels multiply value + 128, which has no sign
-    int32_t * sums;     // the same of each 32
-    float * scales;     // of each 32, rounded up to 16 of them
+    int8_t * codes;    // in the order of the columns
+    int8_t * stepped;  // in the order of the steps, each of 16 lanes
+    int32_t * sums;    // of each block, times -128: kernels multiply value + 128, which has no sign
+    float * scales;    // of each block
 
     Column(const void * columns_, int64_t columns, int64_t index = 0) {
-        const int64_t padded = rounded(columns, kStep);
+        const int64_t padded = rounded(columns, kGroup);
         auto * base = static_cast<uint8_t *>(const_cast<void *>(columns_)) + index * int64_t(sned_column_bytes(columns));
         codes = reinterpret_cast<int8_t *>(base);
-        offsets = reinterpret_cast<int32_t *>(base + padded);
-        scales = reinterpret_cast<float *>(base + 2 * padded);
-        sums = reinterpret_cast<int32_t *>(base + 2 * padded + 4 * rounded(padded / kScaled, 16));
+        stepped = reinterpret_cast<int8_t *>(base + padded);
+        sums = reinterpret_cast<int32_t *>(base + 2 * padded);
+        scales = reinterpret_cast<float *>(base + 2 * padded + 4 * (padded / kBlock));
     }
 };
 

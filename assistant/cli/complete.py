@@ -63,28 +63,30 @@ def complete(
     if selection.notice:
         print(f"sned: {selection.notice}", file=sys.stderr)
 
-    def load_and_complete(cancel: "Cancellation") -> "tuple[Completion, float]":
+    def load_and_complete(cancel: "Cancellation") -> "tuple[Completion, float, str]":
         started = time.perf_counter()
         engine = open_model(selection, settings, gpu_layers=gpu_layers, check_memory=not ignore_memory)
         load_seconds = time.perf_counter() - started
         try:
             completer = Completer(engine, find_fim_tokens(engine, selection.fim))
-            return completer.complete(before, after, options, cancel, Place(grammar)), load_seconds
+            completion = completer.complete(before, after, options, cancel, Place(grammar))
+            return completion, load_seconds, engine.info.backend
         finally:
             engine.close()
 
-    completion, load_seconds = interruptible(load_and_complete)
+    completion, load_seconds, backend = interruptible(load_and_complete)
     if as_json:
-        print_json(_as_dict(completion, load_seconds))
+        print_json(_as_dict(completion, load_seconds, backend))
     else:
         _show(completion, before, after, load_seconds)
 
 
-def _as_dict(completion: "Completion", load_seconds: float) -> dict[str, Any]:
+def _as_dict(completion: "Completion", load_seconds: float, backend: str) -> dict[str, Any]:
     usage, first = completion.usage, completion.first_text_seconds
     return {
         "text": completion.text,
         "model": completion.model,
+        "backend": backend,
         "stop_reason": completion.ending.value,
         "refusal": None if completion.refusal is None else completion.refusal.value,
         "tokens": {

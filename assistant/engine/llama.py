@@ -20,6 +20,7 @@ from assistant.engine.loading import load_model
 from assistant.engine.memory import cache_tokens, check_memory, read_shape
 from assistant.engine.native import first_error, forget_errors, llama_cpp
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
+from assistant.engine.sparse_backend import SparseBackend, place
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 
@@ -45,6 +46,8 @@ class LlamaOptions:
             product of it: 64 are evaluated as fast as 512, but keep all of a prefill that a keystroke cancels
             (benchmarks/cancel.py).
         check_memory: refuse a model that does not fit in the memory available now.
+        sparse_backend: whether pruned matrices are computed with as they are packed: `auto` where that is faster,
+            `on` wherever it is possible, or `off`.
     """
 
     context: int = 4096
@@ -52,6 +55,7 @@ class LlamaOptions:
     gpu_layers: int | Literal["auto"] = "auto"
     batch: int = 64
     check_memory: bool = True
+    sparse_backend: SparseBackend = "auto"
 
 
 class LlamaEngine:
@@ -71,7 +75,9 @@ class LlamaEngine:
         shape = read_shape(path)
         if options.check_memory:
             check_memory(path, shape, options.context)
-        self._handle: Any = load_model(path, shape, _model_parameters(options))
+        parameters = _model_parameters(options)
+        placement = place(path, options.sparse_backend, parameters)
+        self._handle: Any = load_model(path, shape, parameters)
         self._context: Any = None
         try:
             self._context = _open_context(self._handle, path, options)
@@ -93,6 +99,7 @@ class LlamaEngine:
             chat_template=_chat_template(self._handle),
             bos_token="" if vocabulary.first else vocabulary.name(vocabulary.begin_of_sequence),
             eos_token=vocabulary.name(vocabulary.end_of_sequence),
+            backend=placement.backend,
         )
 
     @property

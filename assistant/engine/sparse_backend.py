@@ -1,0 +1,169 @@
+"""Computing with pruned matrices in packed form: whether that is possible here, and giving a model's matrices to it.
+
+The library is built from `native/` beside the installed llama.cpp, whose internal structures it shares: it is used only
+with the very ggml that it was built for. docs/sparse-backend.md tells of it.
+"""
+
+import ctypes
+import functools
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from gguf.constants import GGMLQuantizationType
+
+from assistant.engine.native import llama_cpp
+from export.sparse.records import is_sparse, read_records
+from prune.gguf_file import GGUFFile, TensorInfo
+
+SparseBackend = Literal["auto", "on", "off"]
+
+LIBRARY = Path(__file__).parent / "lib" / "libsned_sparse.so"
+DENSE = "dense"
+
+# The one kernel that is faster than llama.cpp's own for 8-bit values in order; others have to be asked for.
+_FAST_KERNEL = 2
+_MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
+_MOST_COLUMNS = 1 << 17
+_BLOCK_BYTES = 34  # Q8_0: a half-precision scale and 32 values
+_SAMPLE_BLOCKS = 2048
+_FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
+
+_log = logging.getLogger("sned.llama")
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """What this machine offers.
+
+    Attributes:
+        kernel: the fastest kernel's name; empty where the backend cannot be used.
+        fast: whether that kernel is faster than dense matrices, so that it is used unasked.
+        reason: why the backend cannot be used; empty where it can.
+    """
+
+    kernel: str = ""
+    fast: bool = False
+    reason: str = ""
+
+
+class _Override(ctypes.Structure):
+    """`llama_model_tensor_buft_override`."""
+
+    _fields_ = (("pattern", ctypes.c_char_p), ("buffer_type", ctypes.c_void_p))
+
+
+class Placement:
+    """Where a model's matrices go when it is loaded; has to live until then.
+
+    Attributes:
+        backend: what computes with them: `dense`, or `sparse` and the kernel's name.
+    """
+
+    def __init__(self, patterns: list[str], parameters: Any) -> None:
+        """Enters patterns of tensor names, if there are any, into a `llama_model_params`."""
+        self.backend = DENSE
+        if not patterns:
+            return
+        buffer_type = _load().sned_sparse_buffer_type()
+        self._overrides = (_Override * (len(patterns) + 1))(
+            *(_Override(pattern.encode(), buffer_type) for pattern in patterns)
+        )
+        parameters.tensor_buft_overrides = ctypes.addressof(self._overrides)
+        parameters.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE  # mapped pages of what is packed would count as memory
+        self.backend = f"sparse ({available().kernel})"
+
+
+@functools.cache
+def available() -> Available:
+    """Whether the backend can be used here; warns once if it is there and was built for another ggml."""
+    if not LIBRARY.is_file():
+        return Available(reason="it is not built")
+    try:
+        library = _load()
+    except OSError as error:
+        return Available(reason=f"it cannot be loaded ({error})")
+    built, running = library.sned_sparse_ggml().decode(), _running_ggml()
+    if built != running:
+        _log.warning(
+            "The sparse backend is off: it was built for ggml %s, and ggml %s runs; build it again.", built, running
+        )
+        return Available(reason=f"it was built for ggml {built}, and ggml {running} runs")
+    load = llama_cpp.llama_cpp._lib.ggml_backend_load
+    load.argtypes, load.restype = (ctypes.c_char_p,), ctypes.c_void_p
+    if not load(str(LIBRARY).encode()):
+        return Available(reason="ggml refuses it")
+    kernel = library.sned_best_kernel()
+    return Available(library.sned_kernel_name(kernel).decode(), fast=kernel >= _FAST_KERNEL)
+
+
+def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
+    """Has the pruned matrices of the model at `path` packed when it is loaded with `parameters`, where that is wanted.
+
+    Args:
+        path: a plain or a sparse GGUF; of others nothing is packed.
+        mode: `auto` packs where it makes the model faster, `on` wherever it is possible.
+        parameters: a `llama_model_params`.
+    """
+    if mode == "off" or parameters.n_gpu_layers > 0:
+        return Placement([], parameters)
+    patterns = patterns_of(pruned_matrices(path))
+    if not patterns or not (found := available()).kernel or (mode == "auto" and not found.fast):
+        return Placement([], parameters)
+    return Placement(patterns, parameters)
+
+
+def pruned_matrices(path: Path) -> list[str]:
+    """The names of a model's matrices that have many zeros and are of a type that can be packed.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    with GGUFFile(path) as file:
+        if is_sparse(file):
+            packed = read_records(file).values()
+            shapes = [(each.name, each.shape, each.dense_type) for each in packed]
+            return [name for name, shape, kind in shapes if _can_pack(name, shape, kind)]
+        tensors = [each for each in file.tensors.values() if _can_pack(each.name, each.shape, each.type)]
+        return [each.name for each in tensors if _zeros(file, each) >= _FEW_ZEROS]
+
+
+def patterns_of(names: Iterable[str]) -> list[str]:
+    """Regular expressions that match these matrices and no others, one for each kind: llama.cpp tries every one."""
+    blocks: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if match := _MATRIX.fullmatch(name):
+            blocks[match[2]].append(match[1])
+    return [rf"^blk\.({'|'.join(numbers)})\.{kind}\.weight$" for kind, numbers in blocks.items()]
+
+
+def _can_pack(name: str, shape: tuple[int, ...], kind: GGMLQuantizationType) -> bool:
+    fits = kind is GGMLQuantizationType.Q8_0 and len(shape) == 2 and shape[-1] <= _MOST_COLUMNS
+    return fits and _MATRIX.fullmatch(name) is not None
+
+
+def _zeros(file: GGUFFile, tensor: TensorInfo) -> float:
+    """The share of zeros in the matrix's first blocks."""
+    data = np.frombuffer(next(iter(file.copy_chunks(tensor, _SAMPLE_BLOCKS * _BLOCK_BYTES))), dtype=np.uint8)
+    values = data.reshape(-1, _BLOCK_BYTES)[:, 2:]
+    return 1 - np.count_nonzero(values) / values.size
+
+
+@functools.cache
+def _load() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(LIBRARY))
+    library.sned_sparse_ggml.restype = ctypes.c_char_p
+    library.sned_kernel_name.restype = ctypes.c_char_p
+    library.sned_sparse_buffer_type.restype = ctypes.c_void_p
+    return library
+
+
+def _running_ggml() -> str:
+    library = llama_cpp.llama_cpp._lib
+    library.ggml_version.restype = library.ggml_commit.restype = ctypes.c_char_p
+    return f"{library.ggml_version().decode()} {library.ggml_commit().decode()}"

@@ -1,0 +1,92 @@
+"""Compiles the sparse backend beside the installed llama.cpp: `python native/build.py`, which `make install` runs.
+
+It needs a C++ compiler with OpenMP, and the headers and libraries that llama-cpp-python has installed. Where anything
+is missing it says so and ends with status 0: the program works without (`sned doctor` tells which).
+"""
+
+import ctypes
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+NATIVE = Path(__file__).resolve().parent
+TARGET = NATIVE.parent / "assistant" / "engine" / "lib"
+KERNELS = ("packing.cpp", "activations.cpp", "kernel_portable.cpp", "kernel_avx2.cpp", "kernel_avx512.cpp")
+GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
+FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-Wall", "-Wextra", "-Wno-maybe-uninitialized")
+
+
+class UnavailableError(Exception):
+    """Why there can be no sparse backend here."""
+
+
+def main() -> None:
+    """Builds, or says why not."""
+    try:
+        build()
+    except UnavailableError as reason:
+        print(f"The sparse backend is not built: {reason}. Sub-models run dense, which works as well.")
+
+
+def build() -> None:
+    """Builds both libraries: the kernels alone, which tests drive, and the backend.
+
+    Raises:
+        UnavailableError: this is another platform, or something is missing.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise UnavailableError(f"it is made for Linux on x86-64, and this is {sys.platform} on {platform.machine()}")
+    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if not compiler:
+        raise UnavailableError("there is no C++ compiler (install g++, or set CXX)")
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        raise UnavailableError("llama-cpp-python is not installed")
+    base = Path(spec.origin).parent / "lib" / "libggml-base.so.0"
+    headers = Path(sysconfig.get_paths()["purelib"]) / "include"
+    for needed in (base, headers / "ggml-backend.h"):
+        if not needed.exists():
+            raise UnavailableError(f"llama-cpp-python has no {needed.name}")
+    version, commit = ggml_identity(base)
+    if version != GGML_VERSION:
+        raise UnavailableError(f"it is made for ggml {GGML_VERSION}, and llama-cpp-python brings {version}")
+    sources = [NATIVE / name for name in KERNELS]
+    identity = f'-DSNED_GGML="{version} {commit}"'
+    compile_library(compiler, TARGET / "libsned_kernels.so", sources)
+    backend = [identity, f"-I{NATIVE}", f"-I{headers}", *sources, NATIVE / "backend.cpp", base]
+    compile_library(compiler, TARGET / "libsned_sparse.so", backend)
+
+
+def ggml_identity(base: Path) -> tuple[str, str]:
+    """ggml's version and commit, as the library itself says."""
+    library = ctypes.CDLL(str(base))
+    library.ggml_version.restype = library.ggml_commit.restype = ctypes.c_char_p
+    return library.ggml_version().decode(), library.ggml_commit().decode()
+
+
+def compile_library(compiler: str, target: Path, arguments: Sequence[str | Path]) -> None:
+    """Compiles one library beside its place and renames it there.
+
+    Raises:
+        UnavailableError: that failed.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder) / target.name
+        command = [compiler, *FLAGS, *map(str, arguments), "-o", str(made)]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        if run.returncode:
+            first = next((line for line in run.stderr.splitlines() if "error" in line), run.stderr.strip()[-200:])
+            raise UnavailableError(f"{compiler} failed: {first}")
+        made.replace(target)
+
+
+if __name__ == "__main__":
+    main()
