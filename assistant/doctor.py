@@ -136,7 +136,7 @@ def check_sparse_backend(_: Request) -> Check:
     """Whether pruned matrices can be computed with as they are packed; where not, models run dense."""
     from assistant.engine.sparse_backend import available
 
-    name, mode, found = "sparse backend", load_settings().sparse_backend, available()
+    name, mode, found = "sparse", load_settings().sparse_backend, available()
     if mode == "off":
         return Check(name, Status.PASS, "off, by the setting sparse_backend")
     if found.reason:
@@ -243,7 +243,7 @@ _CHECKS: tuple[tuple[str, Callable[[Request], Check]], ...] = (
     ("llama.cpp", check_llama_version),
     ("instructions", check_instructions),
     ("gpu", check_gpu),
-    ("sparse backend", check_sparse_backend),
+    ("sparse", check_sparse_backend),
     ("memory", check_memory),
     ("disk", check_disk),
     ("store", check_store),

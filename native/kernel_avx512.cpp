@@ -139,6 +139,17 @@ SNED_TARGET void many(const sned_packed * matrix, const Tile & tile, const void 
 
 }  // namespace
 
+SNED_TARGET uint64_t pack_step_avx512(const uint8_t * values, int64_t lanes, int64_t apart, uint8_t *& end) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i places = _mm512_mullo_epi32(lane, _mm512_set1_epi32(int32_t(apart)));
+    const auto there = __mmask16((1u << lanes) - 1);
+    const __m512i step = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), there, places, values, 1);
+    const __mmask64 kept = _mm512_test_epi8_mask(step, step);
+    _mm512_storeu_si512(end, _mm512_maskz_compress_epi8(kept, _mm512_xor_si512(step, _mm512_set1_epi8(char(0x80)))));
+    end += _mm_popcnt_u64(kept);
+    return kept;
+}
+
 SNED_TARGET void multiply_avx512(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                                  float * y, int64_t stride, void * scratch) {
     if (count <= kFewColumns) {

@@ -46,6 +46,9 @@ class Writer {
 
   private:
     uint64_t add_step(const uint8_t * values, int64_t lanes, int64_t apart) {
+#if defined(__x86_64__)
+        if (fast_) return pack_step_avx512(values, lanes, apart, end_);  // stores 64 bytes: the slack is behind the bound's rows
+#endif
         uint64_t bits = 0;
         for (int64_t i = 0; i < 4 * lanes; ++i) {  // without branches: zeros are overwritten by what follows
             const uint8_t value = values[i / 4 * apart + i % 4];
@@ -67,6 +70,7 @@ class Writer {
     uint8_t * table_;
     uint8_t * end_;
     int64_t blocks_;
+    bool fast_ = sned_has_kernel(SNED_AVX512) != 0;
 };
 
 // Calls `take(block, index in it, value)` for each weight of a row that is kept.

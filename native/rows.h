@@ -93,6 +93,7 @@ using Multiply = void (*)(const sned_packed *, const void *, int64_t, int64_t, i
 void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #if defined(__x86_64__)
 void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+uint64_t pack_step_avx512(const uint8_t * values, int64_t lanes, int64_t apart, uint8_t *& end);
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #endif
 

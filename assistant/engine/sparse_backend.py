@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from gguf.constants import GGMLQuantizationType
 
-from assistant.engine.native import llama_cpp
+from assistant.engine.native import capture_log, llama_cpp
 from export.sparse.records import is_sparse, read_records
 from prune.gguf_file import GGUFFile, TensorInfo
 
@@ -94,6 +94,7 @@ def available() -> Available:
             "The sparse backend is off: it was built for ggml %s, and ggml %s runs; build it again.", built, running
         )
         return Available(reason=f"it was built for ggml {built}, and ggml {running} runs")
+    capture_log()  # ggml tells of it
     load = llama_cpp.llama_cpp._lib.ggml_backend_load
     load.argtypes, load.restype = (ctypes.c_char_p,), ctypes.c_void_p
     if not load(str(LIBRARY).encode()):

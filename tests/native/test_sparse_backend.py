@@ -1,0 +1,137 @@
+"""Pruned models computed with in packed form say what they say dense."""
+
+import logging
+from contextlib import closing
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from assistant.engine import sparse_backend
+from assistant.engine.llama import LlamaEngine, LlamaOptions
+from assistant.engine.loading import load_model
+from assistant.engine.memory import read_shape
+from assistant.engine.native import llama_cpp
+from assistant.engine.protocol import Prompt, Sampling, Segment
+from assistant.engine.sparse_backend import LIBRARY, SparseBackend, available, patterns_of, place, pruned_matrices
+from export.sparse.convert import dense_to_sparse
+from tests.prune.tiny_models import BLOCKS, write_tiny_model
+
+PROMPTS = ("def f(x):\n", "import os", "for i in")
+built = pytest.mark.skipif(not LIBRARY.is_file(), reason="the native libraries are not built")
+
+
+def pruned(path: Path) -> Path:
+    """A model of Q8_0 whose matrices have half of their weights, one of them all."""
+    random = np.random.default_rng(1)
+    weights = write_tiny_model(path, "qwen2").weights
+    replaced = {}
+    for name, values in weights.items():
+        if values.ndim == 2 and name.startswith("blk.") and name != "blk.1.attn_k.weight":
+            replaced[name] = np.where(random.random(values.shape) < 0.5, 0, values).astype(np.float32)
+    write_tiny_model(path, "qwen2", gguf.GGMLQuantizationType.Q8_0, replace=replaced)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A pruned model as a plain file, and as a sparse one."""
+    folder = tmp_path_factory.mktemp("pruned")
+    plain, sparse = pruned(folder / "plain.gguf"), folder / "sparse.gguf"
+    dense_to_sparse(plain, sparse)
+    return plain, sparse
+
+
+def written(path: Path, mode: SparseBackend) -> tuple[str, list[str]]:
+    with closing(LlamaEngine(path, LlamaOptions(context=256, sparse_backend=mode))) as engine:
+        texts = ["".join(engine.generate(Prompt((Segment(each),)), Sampling(max_tokens=40))) for each in PROMPTS]
+        return engine.info.backend, texts
+
+
+def logits(path: Path, mode: SparseBackend, batch: int) -> np.ndarray:
+    """After 48 tokens, evaluated in batches of so many; shape (vocabulary,)."""
+    tokens = np.random.default_rng(5).integers(0, 250, 48).tolist()
+    parameters = llama_cpp.llama_model_default_params()
+    placement = place(path, mode, parameters)
+    assert (placement.backend != "dense") == (mode == "on")
+    model = load_model(path, read_shape(path), parameters)
+    options = llama_cpp.llama_context_default_params()
+    options.n_ctx, options.n_threads, options.n_threads_batch = 256, 2, 2
+    context = llama_cpp.llama_init_from_model(model, options)
+    try:
+        for first in range(0, len(tokens), batch):
+            part = tokens[first : first + batch]
+            array = (llama_cpp.llama_token * len(part))(*part)
+            assert llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(array, len(part))) == 0
+        size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
+        return np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), shape=(size,)).copy()
+    finally:
+        llama_cpp.llama_free(context)
+        llama_cpp.llama_model_free(model)
+
+
+def test_matrices_with_zeros_are_found(files: tuple[Path, Path], tmp_path: Path) -> None:
+    names = pruned_matrices(files[0])
+    assert len(names) == 7 * BLOCKS - 1
+    assert not {"blk.1.attn_k.weight", "token_embd.weight"} & set(names)
+    assert pruned_matrices(write_tiny_model(tmp_path / "dense.gguf", "qwen2").path) == []
+
+
+def test_patterns_match_these_matrices_alone() -> None:
+    patterns = patterns_of(["blk.0.attn_q.weight", "blk.12.attn_q.weight", "output.weight"])
+    assert patterns == [r"^blk\.(0|12)\.attn_q\.weight$"]
+
+
+@built
+@pytest.mark.parametrize("kind", [0, 1], ids=["plain", "sparse file"])
+@pytest.mark.parametrize("batch", [1, 3, 48])
+def test_logits_are_the_dense_ones(files: tuple[Path, Path], kind: int, batch: int) -> None:
+    path, dense = files[kind], logits(files[kind], "off", batch)
+    # Where a sum is rounded otherwise, an activation may become the next of its 255 codes.
+    np.testing.assert_allclose(logits(path, "on", batch), dense, atol=0.02 * dense.std())
+
+
+@built
+def test_greedy_text_is_the_same(files: tuple[Path, Path]) -> None:
+    backend, texts = written(files[0], "on")
+    assert backend == f"sparse ({available().kernel})"
+    assert ("dense", texts) == written(files[0], "off")
+
+
+@built
+def test_dense_models_and_gpus_are_left_alone(files: tuple[Path, Path], tmp_path: Path) -> None:
+    parameters = llama_cpp.llama_model_default_params()
+    dense = write_tiny_model(tmp_path / "dense.gguf", "qwen2", gguf.GGMLQuantizationType.Q8_0).path
+    assert place(dense, "on", parameters).backend == "dense"
+    parameters.n_gpu_layers = 99
+    assert place(files[0], "on", parameters).backend == "dense"
+    assert not parameters.tensor_buft_overrides
+
+
+@built
+def test_another_ggml_is_refused_with_one_warning(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sparse_backend, "_running_ggml", lambda: "9.9.9 abc")
+    available.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING):
+            assert written(files[0], "on")[0] == "dense"
+            assert written(files[0], "on")[0] == "dense"
+    finally:
+        available.cache_clear()
+    (record,) = caplog.records
+    assert "9.9.9 abc" in record.getMessage()
+
+
+def test_without_the_library_models_run_dense(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sparse_backend, "LIBRARY", tmp_path / "nothing.so")
+    available.cache_clear()
+    try:
+        assert written(files[0], "on")[0] == "dense"
+        assert "not built" in available().reason
+    finally:
+        available.cache_clear()
