@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ModelOption
+from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ModelOption, NoSparseBackendOption
 from assistant.cli.output import print_json
 from assistant.filters import Lines
 
@@ -37,6 +37,7 @@ def complete(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 takes the likeliest token, always the same.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="For temperatures above 0.")] = 0,
     gpu_layers: GpuLayersOption = None,
+    no_sparse_backend: NoSparseBackendOption = False,
     ignore_memory: IgnoreMemoryOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON, with tokens, speeds and times.")] = False,
 ) -> None:
@@ -59,6 +60,8 @@ def complete(
     text = decode_source(sys.stdin.buffer.read(), "standard input") if stdin else read_source(place.path)
     before, after = split_at(text, place)
     settings = load_settings()
+    if no_sparse_backend:
+        settings = settings.model_copy(update={"sparse_backend": "off"})
     selection = select_model(settings, language_of_file(place.path), model)
     if selection.notice:
         print(f"sned: {selection.notice}", file=sys.stderr)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from assistant.cli.options import NoSparseBackendOption
+
 
 def lsp(
     tcp: Annotated[
@@ -14,6 +16,7 @@ def lsp(
             metavar="PORT", min=1, max=65535, help="Listen on this port of this machine instead; for debugging."
         ),
     ] = None,
+    no_sparse_backend: NoSparseBackendOption = False,
 ) -> None:
     """Serve code completion to an editor, on standard input and output.
 
@@ -23,6 +26,8 @@ def lsp(
     from lsp.start import serve, serve_tcp
 
     settings = load_settings()
+    if no_sparse_backend:
+        settings = settings.model_copy(update={"sparse_backend": "off"})
     if tcp is not None:
         print(f"sned: listening on 127.0.0.1:{tcp}", file=sys.stderr, flush=True)
         serve_tcp(settings, tcp)

@@ -42,6 +42,10 @@ GpuLayersOption = Annotated[
         help="Layers to offload where llama.cpp has a GPU backend.",
     ),
 ]
+NoSparseBackendOption = Annotated[
+    bool,
+    typer.Option("--no-sparse-backend", help="Compute with pruned matrices as with dense ones, by llama.cpp alone."),
+]
 IgnoreMemoryOption = Annotated[
     bool, typer.Option("--ignore-memory", help="Load a model even if it seems too large for the memory here.")
 ]

@@ -64,7 +64,9 @@ def pack(library: ctypes.CDLL, matrix: Q8) -> Array:
     return out[:used]
 
 
-def multiply(library: ctypes.CDLL, kernel: int, packed: Array, inputs: npt.NDArray[np.float32], rows: int) -> npt.NDArray:
+def multiply(
+    library: ctypes.CDLL, kernel: int, packed: Array, inputs: npt.NDArray[np.float32], rows: int
+) -> npt.NDArray:
     """The product, of shape (columns of inputs, rows), as `kernel` computes it."""
     count, width = inputs.shape
     apart = library.sned_column_bytes(*numbers(width))

@@ -40,20 +40,19 @@ def matrix(seed: int, rows: int, blocks: int, zeros: float) -> Q8:
 
 
 @settings(deadline=None, max_examples=40)
-@example(seed=0, rows=1, blocks=1, zeros=0.5, count=1)
-@example(seed=0, rows=3, blocks=16, zeros=1.0, count=1)  # no weight at all
-@example(seed=0, rows=17, blocks=33, zeros=0.0, count=13)  # every weight
-@example(seed=0, rows=40, blocks=28, zeros=0.5, count=64)
+@example(seed=0, shape=(1, 1, 1), zeros=0.5)
+@example(seed=0, shape=(3, 16, 1), zeros=1.0)  # no weight at all
+@example(seed=0, shape=(17, 33, 13), zeros=0.0)  # every weight
+@example(seed=0, shape=(40, 28, 64), zeros=0.5)
 @given(
-    seed=st.integers(0, 2**32 - 1),
-    rows=st.integers(1, 40),
-    blocks=st.integers(1, 40),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 30)),
     zeros=st.floats(0, 1),
-    count=st.integers(1, 30),
+    seed=st.integers(0, 2**32 - 1),
 )
 def test_products_are_those_of_double_precision(
-    library: ctypes.CDLL, kernel: int, seed: int, rows: int, blocks: int, zeros: float, count: int
+    library: ctypes.CDLL, kernel: int, shape: tuple[int, int, int], zeros: float, seed: int
 ) -> None:
+    rows, blocks, count = shape
     made = matrix(seed, rows, blocks, zeros)
     inputs = np.random.default_rng(seed).standard_normal((count, blocks * BLOCK)).astype(np.float32)
     exact = quantised(inputs)
