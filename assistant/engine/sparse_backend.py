@@ -18,6 +18,7 @@ import numpy as np
 from gguf.constants import GGMLQuantizationType
 
 from assistant.engine.native import capture_log, llama_cpp
+from assistant.errors import CheckpointError
 from export.sparse.records import is_sparse, read_records
 from prune.gguf_file import GGUFFile, TensorInfo
 
@@ -113,7 +114,10 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
     """
     if mode == "off" or parameters.n_gpu_layers > 0:
         return Placement([], parameters)
-    patterns = patterns_of(pruned_matrices(path))
+    try:
+        patterns = patterns_of(pruned_matrices(path))
+    except CheckpointError:
+        return Placement([], parameters)  # who loads it says what is wrong
     if not patterns or not (found := available()).kernel or (mode == "auto" and not found.fast):
         return Placement([], parameters)
     return Placement(patterns, parameters)
