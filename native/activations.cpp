@@ -53,7 +53,7 @@ SNED_INLINE void quantise(int64_t columns, const float * x, void * column) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"))) void quantise_avx2(int64_t columns, const float * x, void * column) {
+__attribute__((target("avx2"))) void quantise_avx2(int64_t columns, const float * x, void * column) {
     quantise(columns, x, column);
 }
 #endif

@@ -20,7 +20,17 @@ NATIVE = Path(__file__).resolve().parent
 TARGET = NATIVE.parent / "assistant" / "engine" / "lib"
 KERNELS = ("packing.cpp", "activations.cpp", "kernel_portable.cpp", "kernel_avx2.cpp", "kernel_avx512.cpp")
 GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
-FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", "-Wall", "-Wextra", "-Wno-maybe-uninitialized")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-fPIC",
+    "-shared",
+    "-fopenmp",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Wno-maybe-uninitialized",
+)
 
 
 class UnavailableError(Exception):
