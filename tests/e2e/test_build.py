@@ -137,7 +137,7 @@ def test_progress_for_programs_is_a_json_object_a_line(machine: Machine) -> None
     done = machine.sned("build", "--base", TINY, *SMALL_SET, "--json", "--progress", "json")
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert "Pruning" in {line["message"] for line in lines}
+    assert "Pruning, and training what is left" in {line["message"] for line in lines}
     fractions = [line["fraction"] for line in lines]
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0, 1)
