@@ -154,6 +154,7 @@ def _interleaved_rows(head_count_key: str) -> RowOrder:
 
 _NORMS = (("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm"))
 _VALUE = Matrix("attn_v", "self_attn.v_proj")
+_ATTENTION_INPUT = (Matrix("attn_q", "self_attn.q_proj"), Matrix("attn_k", "self_attn.k_proj"), _VALUE)
 _OUTPUT = Matrix("attn_output", "self_attn.o_proj")
 _MLP_INPUT = (Matrix("ffn_gate", "mlp.gate_proj"), Matrix("ffn_up", "mlp.up_proj"))
 _MLP_OUTPUT = Matrix("ffn_down", "mlp.down_proj")
@@ -164,11 +165,7 @@ SUPPORTED: Mapping[str, Architecture] = {
         Architecture(
             name="qwen2",
             config_class="Qwen2Config",
-            attention_input=(
-                Matrix("attn_q", "self_attn.q_proj"),
-                Matrix("attn_k", "self_attn.k_proj"),
-                _VALUE,
-            ),
+            attention_input=_ATTENTION_INPUT,
             attention_output=_OUTPUT,
             mlp_input=_MLP_INPUT,
             mlp_output=_MLP_OUTPUT,
@@ -177,11 +174,7 @@ SUPPORTED: Mapping[str, Architecture] = {
         Architecture(
             name="qwen3",
             config_class="Qwen3Config",
-            attention_input=(
-                Matrix("attn_q", "self_attn.q_proj"),
-                Matrix("attn_k", "self_attn.k_proj"),
-                _VALUE,
-            ),
+            attention_input=_ATTENTION_INPUT,
             attention_output=_OUTPUT,
             mlp_input=_MLP_INPUT,
             mlp_output=_MLP_OUTPUT,
@@ -203,11 +196,7 @@ SUPPORTED: Mapping[str, Architecture] = {
         Architecture(  # the first generation, CodeGemma among it; later ones have norms after attention and MLP as well
             name="gemma",
             config_class="GemmaConfig",
-            attention_input=(
-                Matrix("attn_q", "self_attn.q_proj"),
-                Matrix("attn_k", "self_attn.k_proj"),
-                _VALUE,
-            ),
+            attention_input=_ATTENTION_INPUT,
             attention_output=_OUTPUT,
             mlp_input=_MLP_INPUT,
             mlp_output=_MLP_OUTPUT,
