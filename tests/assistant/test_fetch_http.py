@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from assistant.catalog import HttpSource
 from assistant.fetch import connection, http
 from assistant.fetch.transfer import Expected, Silent, SourceError
+from tests.assistant.recorder import Recorder
 from tests.model_server import ModelServer
 
 CONTENT = random.Random(7).randbytes(600_000)
@@ -26,18 +27,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[ModelServer]:
     with ModelServer({"/model.gguf": CONTENT}) as running:
         yield running
-
-
-class Recorder(Silent):
-    def __init__(self) -> None:
-        self.starts: list[tuple[int, int | None]] = []
-        self.moves: list[int] = []
-
-    def started(self, done: int, total: int | None) -> None:
-        self.starts.append((done, total))
-
-    def moved(self, done: int) -> None:
-        self.moves.append(done)
 
 
 def get(server: ModelServer, work: Path, expected: Expected = RIGHT, path: str = "/model.gguf") -> bytes:

@@ -12,6 +12,7 @@ from assistant.catalog import HttpSource
 from assistant.errors import FetchError
 from assistant.fetch import connection, http, pieces
 from assistant.fetch.transfer import Expected, Silent, SourceError
+from tests.assistant.recorder import Recorder
 from tests.model_server import ModelServer
 
 CONTENT = random.Random(17).randbytes(1_000_000)
@@ -30,18 +31,6 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[ModelServer]:
     with ModelServer({"/model.gguf": CONTENT}) as running:
         yield running
-
-
-class Recorder(Silent):
-    def __init__(self) -> None:
-        self.starts: list[tuple[int, int | None]] = []
-        self.moves: list[int] = []
-
-    def started(self, done: int, total: int | None) -> None:
-        self.starts.append((done, total))
-
-    def moved(self, done: int) -> None:
-        self.moves.append(done)
 
 
 def get(
