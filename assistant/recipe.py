@@ -10,6 +10,8 @@ from prune.patterns import UNSTRUCTURED, parse_pattern
 
 # Raised whenever the same recipe would give other bytes than before.
 RECIPE_VERSION = 2
+# The shipped recipe of a build that names none.
+DEFAULT_RECIPE = "balanced"
 
 _MIX = CalibrationMix()
 

@@ -18,7 +18,6 @@ from assistant.recipe import Recipe
 from assistant.validation import readable
 from prune.patterns import parse_pattern
 
-DEFAULT = "balanced"
 _ENDING = ".toml"
 
 

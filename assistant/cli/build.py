@@ -9,7 +9,7 @@ import typer
 
 from assistant.cli.options import ProgressForm, ProgressOption
 from assistant.cli.output import print_json
-from assistant.recipe_files import DEFAULT, recipe_called
+from assistant.recipe import DEFAULT_RECIPE
 
 if TYPE_CHECKING:
     from assistant.build import BuildRequest
@@ -48,7 +48,7 @@ def build(
     base: Annotated[str | None, typer.Option(help="Base model to cut from; see sned models.")] = None,
     recipe: Annotated[
         str, typer.Option(help="fast, balanced or best, or a TOML file; the options below change single fields of it.")
-    ] = DEFAULT,
+    ] = DEFAULT_RECIPE,
     score: Annotated[Score | None, typer.Option(help="What a weight is judged by.")] = None,
     pattern: Annotated[
         str | None, typer.Option(help="unstructured, or N:M for N weights kept of every M inputs, such as 4:8.")
@@ -95,6 +95,7 @@ def build(
     from assistant.build_choices import base_to_build_from, fim_tokens_of, language_to_build_for
     from assistant.cli.build_display import BuildDisplay
     from assistant.cli.progress_lines import BuildLines
+    from assistant.recipe_files import recipe_called
     from assistant.settings import load_settings
     from assistant.store import Store
 
