@@ -19,7 +19,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 _ROOT = Path(__file__).resolve().parents[1]
-_FUNCTION = "def function_{0}(argument, other=None):\n    value = compute(argument, other)\n    return value + {0}\n\n\n"
+_FUNCTION = "def function_{0}(argument, other):\n    value = compute(argument, other)\n    return value + {0}\n\n\n"
 _TYPED = "\n    result = function_1(argument, other) + function_2(value)"
 _URI = "file:///long.py"
 
