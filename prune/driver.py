@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from prune.architectures import ModelFile, architecture_of
 from prune.blocks import BlockLoader
@@ -25,17 +26,25 @@ _TRAINING_COST = 3
 Progress = Callable[[float], None]
 
 _FLOAT_BYTES = 4
+# Raised where checkpoints come to hold something else.
+_CHECKPOINT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PrunedMatrix:
-    """A pruned matrix: its GGUF tensor name, and its values with zeros where pruned.
+    """A pruned matrix.
 
-    The shape is (outputs, inputs), with rows in the order of the file.
+    Attributes:
+        name: of its GGUF tensor.
+        values: zeros where pruned, shape (outputs, inputs), with rows in the order of the file.
+        importance: what a squared error in each column counts where values are rounded, shape (inputs,): the mean
+            squared activation of that input over the calibration set, in the pruned model. Where survivors are trained,
+            in the dense one: that is what they learn to give again, and it is known without another pass.
     """
 
     name: str
     values: npt.NDArray[np.float32]
+    importance: npt.NDArray[np.float32]
 
 
 def prune_blocks(
@@ -69,20 +78,24 @@ def prune_blocks(
     loader = BlockLoader(file, sequence_length=tokens.shape[1])
     masks = MaskPass(loader, tokens, options, lambda fraction: progress(share * fraction), checkpoint)
     if training is None:
-        for index, matrix, weight in masks.run():
-            yield PrunedMatrix(matrix.weight_name(index), loader.in_file_order(matrix, weight))
+        for index, pruned in masks.run():
+            values = loader.in_file_order(pruned.matrix, pruned.weight)
+            yield PrunedMatrix(pruned.matrix.weight_name(index), values, pruned.importance.numpy())
         return
-    kept = {
-        matrix.weight_name(index): survivors_of(weight, values=options.least_squares)
-        for index, matrix, weight in masks.run()
-    }
+    kept: dict[str, dict[str, Tensor]] = {}
+    importance: dict[str, npt.NDArray[np.float32]] = {}
+    for index, pruned in masks.run():
+        name = pruned.matrix.weight_name(index)
+        kept[name] = survivors_of(pruned.weight, values=options.least_squares)
+        importance[name] = pruned.importance.numpy()
     student = Student(loader, lambda index, matrix, dense: pruned_from(kept.pop(matrix.weight_name(index)), dense))
     lessons = Lessons(tokens, masks.hidden, Output(loader, tokens))
     distil(student, lessons, training, lambda fraction: progress(share + (1 - share) * fraction), checkpoint)
     for index in range(loader.count):
         for matrix in loader.architecture.matrices:
             name = matrix.weight_name(index)
-            yield PrunedMatrix(name, loader.in_file_order(matrix, student.weights[name].detach()))
+            values = loader.in_file_order(matrix, student.weights[name].detach())
+            yield PrunedMatrix(name, values, importance[name])
 
 
 def prunable_tensors(file: ModelFile) -> list[str]:
@@ -121,6 +134,6 @@ def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options
 
 def _key(file: ModelFile, tokens: npt.NDArray[np.int32], options: PruneOptions) -> str:
     """Names what a checkpoint is of. Of the base model its header alone is looked at: all of it would take long."""
-    digest = hashlib.sha256(repr((options, sorted(file.tensors.items()), tokens.shape)).encode())
+    digest = hashlib.sha256(repr((_CHECKPOINT_VERSION, options, sorted(file.tensors.items()), tokens.shape)).encode())
     digest.update(np.ascontiguousarray(tokens, dtype="<i4").tobytes())
     return digest.hexdigest()

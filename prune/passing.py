@@ -26,10 +26,22 @@ from prune.scores import InputNorms, scores_of
 
 Progress = Callable[[float], None]
 
-_MASK, _VALUES = "mask", "values"
+_MASK, _VALUES, _IMPORTANCE = "mask", "values", "importance"
 
-# A matrix, and its pruned weight in transformers' row order.
-Pruned = tuple[Matrix, Tensor]
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A matrix of a block once it is pruned.
+
+    Attributes:
+        matrix: which.
+        weight: its weights in transformers' row order, shape (outputs, inputs).
+        importance: the mean squared activation of each input over the calibration set, shape (inputs,).
+    """
+
+    matrix: Matrix
+    weight: Tensor
+    importance: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +74,8 @@ class MaskPass:
         self._work_done = len(tokens) * sum(self._block_work(index) for index in range(self._done))
 
     @torch.inference_mode()  # as a decorator, it is off while the caller has a matrix
-    def run(self) -> Iterator[tuple[int, Matrix, Tensor]]:
-        """Each matrix with the index of its block, and its pruned weight in transformers' row order.
+    def run(self) -> Iterator[tuple[int, Pruned]]:
+        """Each pruned matrix with the index of its block.
 
         `hidden` holds the hidden states after the last block at the end, shape (sequences, tokens, width).
         """
@@ -71,14 +83,15 @@ class MaskPass:
         for index in range(self._loader.count):
             block = self._loader.load(index)
             if index < self._done:
-                yield from ((index, *pruned) for pruned in self._again(index, block))
+                yield from ((index, pruned) for pruned in self._again(index, block))
             else:
                 kept: dict[str, Tensor] = {}
-                for matrix, weight in self._block(index, block):
+                for pruned in self._block(index, block):
                     if self._checkpoint is not None:
-                        survivors = survivors_of(weight, values=self._options.least_squares)
-                        kept |= {f"{matrix.gguf_name} {part}": tensor for part, tensor in survivors.items()}
-                    yield index, matrix, weight
+                        parts = survivors_of(pruned.weight, values=self._options.least_squares)
+                        parts[_IMPORTANCE] = pruned.importance
+                        kept |= {f"{pruned.matrix.gguf_name} {part}": tensor for part, tensor in parts.items()}
+                    yield index, pruned
                 if self._checkpoint is not None:
                     self._checkpoint.save_block(index, kept, self.hidden)
             self._loader.unload(index)
@@ -89,8 +102,8 @@ class MaskPass:
         kept = self._checkpoint.block(index)
         for matrix in self._loader.architecture.matrices:
             own = f"{matrix.gguf_name} "
-            survivors = {name.removeprefix(own): tensor for name, tensor in kept.items() if name.startswith(own)}
-            yield matrix, pruned_from(survivors, block.linear(matrix).weight)
+            parts = {name.removeprefix(own): tensor for name, tensor in kept.items() if name.startswith(own)}
+            yield Pruned(matrix, pruned_from(parts, block.linear(matrix).weight), parts[_IMPORTANCE])
 
     def _block(self, index: int, block: Block) -> Iterator[Pruned]:
         stages = self._loader.architecture
@@ -137,7 +150,7 @@ class MaskPass:
             pruned = weight.masked_fill(~mask, 0.0) if gram is None else least_squares(weight, mask, gram.result())
             if self._options.distillation is None:
                 weight.copy_(pruned)
-            yield matrix, pruned
+            yield Pruned(matrix, pruned, norms.square() / self.hidden[..., 0].numel())
 
     def _mask(self, name: str, weight: Tensor, norms: Tensor) -> Tensor:
         options = self._options

@@ -11,19 +11,22 @@ from tests.prune import tiny_models as tiny
 
 def prune(
     weights: dict[str, np.ndarray], architecture: str, tokens: np.ndarray, sparsity: float
-) -> dict[str, np.ndarray]:
-    """Every pruned matrix by its GGUF name."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Every pruned matrix by its GGUF name, and the mean squared activation of each of its inputs."""
     model = {name: values.astype(np.float64) for name, values in weights.items()}
     pruned: dict[str, np.ndarray] = {}
+    importance: dict[str, np.ndarray] = {}
 
     def prune_matrices(block: int, names: list[str], inputs: np.ndarray) -> None:
-        norms = np.sqrt((inputs.reshape(-1, inputs.shape[-1]) ** 2).sum(axis=0))
+        squares = inputs.reshape(-1, inputs.shape[-1]) ** 2
+        norms = np.sqrt(squares.sum(axis=0))
         for short in names:
             name = f"blk.{block}.{short}.weight"
             score = np.abs(model[name]) * norms
             for row, row_score in zip(model[name], score, strict=True):
                 row[np.argsort(row_score, kind="stable")[: int(len(row) * sparsity)]] = 0
             pruned[name] = model[name]
+            importance[name] = squares.mean(axis=0)
 
     hidden = model["token_embd.weight"][tokens] * (tiny.HIDDEN**0.5 if architecture == "gemma" else 1)
     for block in range(tiny.BLOCKS):
@@ -42,7 +45,7 @@ def prune(
         activation = _activation(gate, architecture) * (x @ weight("ffn_up.weight").T)
         prune_matrices(block, ["ffn_down"], activation)
         hidden = hidden + activation @ weight("ffn_down.weight").T
-    return pruned
+    return pruned, importance
 
 
 def _activation(x: np.ndarray, architecture: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from prune.driver import memory_needed, prune_blocks
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
 from prune.patterns import NOfM
+from tests.prune import reference
 from tests.prune import tiny_models as tiny
 
 LENGTH = 32
@@ -50,6 +51,17 @@ def test_it_brings_the_model_nearer_on_fresh_text_and_keeps_zeros(tmp_path: Path
         assert (values == 0).mean() == pytest.approx(0.5, abs=0.01), name
         if pattern is not None:
             assert ((values.reshape(len(values), -1, 8) != 0).sum(axis=2) == 4).all(), name
+
+
+def test_importance_is_that_of_the_inputs_in_the_dense_model(tmp_path: Path) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2")
+    with GGUFFile(model.path) as file:
+        options = PruneOptions(distillation=Distillation(tokens=LENGTH))
+        found = {matrix.name: matrix.importance for matrix in prune_blocks(file, TOKENS, options)}
+    _, expected = reference.prune(model.weights, "qwen2", TOKENS, sparsity=0.0)
+    assert found.keys() == expected.keys()
+    for name, importance in found.items():
+        np.testing.assert_allclose(importance, expected[name], rtol=1e-3, err_msg=name)
 
 
 def test_rows_are_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -23,14 +23,17 @@ TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (5, 24)).astype(n
 def test_equals_the_paper_written_out(architecture: str, sparsity: float, tmp_path: Path) -> None:
     model = tiny.write_tiny_model(tmp_path / "tiny.gguf", architecture)
     with GGUFFile(model.path) as file:
-        pruned = {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, PruneOptions(sparsity))}
-    expected = reference.prune(model.weights, architecture, TOKENS, sparsity)
+        matrices = {matrix.name: matrix for matrix in prune_blocks(file, TOKENS, PruneOptions(sparsity))}
+    pruned = {name: matrix.values for name, matrix in matrices.items()}
+    expected, importance = reference.prune(model.weights, architecture, TOKENS, sparsity)
     assert pruned.keys() == expected.keys()
     for name, values in pruned.items():
         # The reference computes in double precision; scores closer than float rounding may fall either way.
         assert ((values == 0) != (expected[name] == 0)).mean() < 0.002, name
         kept = values != 0
         assert (values[kept] == model.weights[name][kept]).all(), f"{name}: a surviving weight was changed"
+        # By block 1 a weight that fell the other way shows in its inputs.
+        np.testing.assert_allclose(matrices[name].importance, importance[name], rtol=0.02, err_msg=name)
 
 
 @pytest.mark.parametrize("quantisation", ["Q8_0", "Q4_0", "F16"])

@@ -42,7 +42,7 @@ def run(
 
     with GGUFFile(model) as file:
         pruned = prune_blocks(file, tokens, options, advanced, checkpoints)
-        return {matrix.name: matrix.values.tobytes() for matrix in pruned}, seen[0]
+        return {matrix.name: matrix.values.tobytes() + matrix.importance.tobytes() for matrix in pruned}, seen[0]
 
 
 @pytest.mark.parametrize("options", [PLAIN, SOLVED], ids=["plain", "solved"])
