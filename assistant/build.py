@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 
 import psutil
-from gguf.constants import GGMLQuantizationType, LlamaFileType
 
 from assistant.calibration import CalibrationSet, CalibrationText, collect
 from assistant.catalog import FimTokens
@@ -19,22 +18,19 @@ from assistant.languages import Language
 from assistant.manifest import BaseReference, SubModelManifest, VocabularyRecord, submodel_identity
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.store import BaseEntry, Store, SubModelEntry
+from assistant.submodel_file import Cut, Progress, prune_options, write_submodel
 from assistant.token_counts import count_tokens
 from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
-from export.vocabulary import KeptVocabulary, trim, trim_vocabulary
+from export.vocabulary import KeptVocabulary, trim_vocabulary
 from prune.gguf_file import GGUFFile
-from prune.options import Distillation, PruneOptions, refuse_indivisible
-from prune.patterns import parse_pattern
+from prune.options import refuse_indivisible
 
 # What Python, torch and transformers take before a weight is read.
 _PROGRAM_BYTES = 700 * 1024**2
 
 # Fewer, and tokens that the language uses now and then are missing: by 5 million held-out Python took 0.3% more tokens.
 _COUNTED_TOKENS = 5_000_000
-
-# Says what is being done, and how far it is, from 0 to 1.
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +104,9 @@ def build(
             if isinstance(installation.existing, SubModelEntry):
                 return Built(installation.existing, new=False)
             path = installation.directory / "model.gguf"
-            written = path if trimming is None else path.with_name("whole.gguf")
-            for left in (path, written):  # by a run that was killed; its checkpoints are all that counts
-                left.unlink(missing_ok=True)
-            _write_model(base, written, calibration, request, progress)
-            if trimming is not None:
-                progress("Trimming the vocabulary", 0.0)
-                trim(written, trimming.kept, path)
-                written.unlink()
+            kept = trimming.kept if trimming is not None else None
+            cut = Cut(request.language, request.recipe, request.base.manifest.sha256, calibration, kept)
+            write_submodel(base, path, cut, progress)
             progress("Measuring the written file", 0.0)
             sparsity = measured_sparsity(path, prunable_tensors(base))
             manifest = SubModelManifest(
@@ -135,17 +126,6 @@ def build(
             entry = installation.commit(manifest)
             assert isinstance(entry, SubModelEntry)
             return Built(entry, new=True)
-
-
-def prune_options(recipe: Recipe) -> PruneOptions:
-    """What the recipe says of pruning."""
-    return PruneOptions(
-        sparsity=recipe.sparsity,
-        pattern=parse_pattern(recipe.pattern),
-        score=recipe.score,
-        least_squares=recipe.reconstruction != "none",
-        distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
-    )
 
 
 def _require_torch() -> None:
@@ -234,35 +214,3 @@ def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:
         coverage=kept.coverage,
     )
     return _Trimming(kept, record)
-
-
-def _write_model(
-    base: GGUFFile, path: Path, calibration: CalibrationSet, request: BuildRequest, progress: Progress
-) -> None:
-    """Writes the sub-model's file, with the base's whole vocabulary; beside it, what a later try goes on from."""
-    from export.gguf_writer import GGUFRewriter
-    from export.quantise import quantise_q8_0
-    from prune.driver import prunable_tensors, prune_blocks
-
-    recipe = request.recipe
-    names = prunable_tensors(base)
-    metadata: dict[str, str | int | float] = {
-        "general.file_type": int(LlamaFileType.MOSTLY_Q8_0),
-        "sned.language": request.language.value,
-        "sned.base.sha256": request.base.manifest.sha256,
-        "sned.sparsity": recipe.sparsity,
-        "sned.calibration.digest": calibration.record.digest,
-    }
-    options = prune_options(recipe)
-    doing = "Pruning" if options.distillation is None else "Pruning, and training what is left"
-    pruned = prune_blocks(
-        base,
-        calibration.tokens,
-        options,
-        progress=lambda fraction: progress(doing, fraction),
-        checkpoints=path.with_name("checkpoints"),
-    )
-    with GGUFRewriter(base, path, dict.fromkeys(names, GGMLQuantizationType.Q8_0), metadata) as writer:
-        for matrix in pruned:
-            writer.write(matrix.name, quantise_q8_0(matrix.values))
-        writer.finish()

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from assistant.calibration_mix import CalibrationMix
 from assistant.errors import UsageError
+from export.sparse.layout import BLOCK_SIZES, DENSE_BLOCK, Pattern, SparseFormat, ValueType
 from prune.patterns import UNSTRUCTURED, parse_pattern
 
 # Raised whenever the same recipe would give other bytes than before.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 # The shipped recipe of a build that names none.
 DEFAULT_RECIPE = "balanced"
 
@@ -34,7 +35,9 @@ class Recipe:
         sequence_length: tokens a calibration sequence.
         project_share, other_share, chat_share, fim_share: what the calibration set is mixed from (CalibrationMix).
         seed: chooses which calibration text is taken.
-        quantisation: type of the pruned matrices in the written file.
+        values: how the weights that survive are stored: `q8_0` in a plain GGUF, whose zeros take as much as any weight;
+            `int8` or `int4` in a sparse one, rounded by what their inputs are worth (export.block_scales).
+        block: weights of a row that share a scale; 32 for `q8_0`.
         vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
     """
 
@@ -50,7 +53,8 @@ class Recipe:
     chat_share: float = _MIX.chat_share
     fim_share: float = _MIX.fim_share
     seed: int = 0
-    quantisation: Literal["Q8_0"] = "Q8_0"
+    values: Literal["q8_0", "int8", "int4"] = "q8_0"
+    block: int = 32
     vocabulary: Literal["whole", "trimmed"] = "whole"
 
     def __post_init__(self) -> None:
@@ -61,6 +65,7 @@ class Recipe:
                 f"{self.sparsity:g}; leave the sparsity out, or choose the pattern {UNSTRUCTURED}."
             )
         self._check_training()
+        self._check_form()
         if not 0.0 < self.sparsity < 1.0:
             raise UsageError(f"A sparsity of {self.sparsity} is not between 0 and 1; 0.5 is the default.")
         if self.sequence_length < 16:  # shorter and most of a sequence has no context to be judged in
@@ -88,6 +93,23 @@ class Recipe:
                 f"Distillation from {self.training_tokens} tokens is less than one sequence of {self.sequence_length}; "
                 "raise --training-tokens, or choose another --reconstruction."
             )
+
+    def _check_form(self) -> None:
+        if self.block not in BLOCK_SIZES:
+            sizes = ", ".join(map(str, BLOCK_SIZES))
+            raise UsageError(f"Blocks of {self.block} weights cannot be stored; choose one of {sizes} for --block.")
+        if self.values == "q8_0" and self.block != DENSE_BLOCK:
+            raise UsageError(
+                f"q8_0 has blocks of {DENSE_BLOCK} weights, not of {self.block}; leave the block out, or choose "
+                "--values int8 or int4."
+            )
+
+    @property
+    def packed_form(self) -> SparseFormat | None:
+        """How pruned matrices are packed; None where they are plain Q8_0."""
+        if self.values == "q8_0":
+            return None
+        return SparseFormat(Pattern.parse(self.pattern), ValueType(self.values), self.block)
 
     @property
     def sequences(self) -> int:

@@ -20,6 +20,9 @@ from prune.patterns import parse_pattern
 
 _ENDING = ".toml"
 
+# Larger blocks lose nothing that could be measured of 8-bit values, and much of 4-bit ones (docs/figures.md).
+_BLOCKS = {"q8_0": 32, "int8": 128, "int4": 32}
+
 
 def shipped_recipes() -> list[str]:
     """The names of the recipes that come with the program."""
@@ -49,7 +52,7 @@ def recipe_called(name: str, changes: Mapping[str, Any]) -> Recipe:
 def _complete(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Fills in what follows from another field, where neither is said in the same place.
 
-    An N:M pattern has its own sparsity, and only distillation trains.
+    An N:M pattern has its own sparsity, only distillation trains, and values have blocks that suit them.
     """
     place = changes if changes.get("pattern") is not None else values
     text = place.get("pattern")
@@ -58,6 +61,10 @@ def _complete(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     place = changes if changes.get("reconstruction") is not None else values
     if place.get("reconstruction") in {"none", "least-squares"} and place.get("training_tokens") is None:
         values["training_tokens"] = 0
+    place = changes if changes.get("values") is not None else values
+    kind = place.get("values")
+    if isinstance(kind, str) and kind in _BLOCKS and place.get("block") is None:
+        values["block"] = _BLOCKS[kind]
 
 
 def _read(name: str) -> dict[str, Any]:

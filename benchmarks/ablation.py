@@ -15,7 +15,6 @@ from pathlib import Path
 
 from gguf.constants import GGMLQuantizationType
 
-from assistant.build import prune_options
 from assistant.build_choices import base_to_build_from
 from assistant.calibration import CalibrationText, collect
 from assistant.corpus import corpus_advice, corpus_documents
@@ -26,6 +25,7 @@ from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called
 from assistant.settings import load_settings
 from assistant.store import Store
+from assistant.submodel_file import prune_options
 from export.gguf_writer import GGUFRewriter
 from export.quantise import quantise_q8_0
 from prune.driver import prunable_tensors, prune_blocks

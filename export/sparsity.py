@@ -5,20 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from prune.gguf_file import GGUFFile
-from prune.weights import read_tensor
+from export.mask_reading import MaskFile
 
 
 def measured_sparsity(path: Path, names: Iterable[str]) -> dict[str, float]:
-    """The fraction of exact zeros in each named tensor of a GGUF file, as a reader of the file gets them.
+    """The fraction of pruned weights in each named matrix of a GGUF file, plain or sparse.
+
+    That is exact zeros in a plain file, and what is not stored in a sparse one: a weight that was kept may be rounded
+    to zero there.
 
     Raises:
-        CheckpointError: the file cannot be read, or has no such tensor.
+        CheckpointError: the file cannot be read, or has no such matrix.
     """
-    with GGUFFile(path) as file:
-        return {name: _zeros(file, name) for name in names}
-
-
-def _zeros(file: GGUFFile, name: str) -> float:
-    values = read_tensor(file, name)
-    return 1.0 - np.count_nonzero(values) / values.size
+    with MaskFile(path) as file:
+        masks = ((name, file.mask(name)) for name in names)
+        return {name: 1.0 - np.count_nonzero(mask) / mask.size for name, mask in masks}

@@ -33,6 +33,14 @@ class Reconstruction(StrEnum):
     DISTILLATION = "distillation"
 
 
+class Values(StrEnum):
+    """The values of a recipe's `values`."""
+
+    Q8_0 = "q8_0"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
 class Vocabulary(StrEnum):
     """The values of a recipe's `vocabulary`."""
 
@@ -75,6 +83,17 @@ def build(
         float | None, typer.Option(help="Of the code among the calibration tokens, what is in the model's FIM format.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Chooses which calibration text is taken.")] = None,
+    values: Annotated[
+        Values | None,
+        typer.Option(
+            help="How weights that survive are stored: q8_0 in a plain GGUF, int8 or int4 in a sparse one, which is "
+            "smaller and loads slower."
+        ),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(help="Weights that share a scale, 32, 64, 128 or 256: with int8 128 by default, with int4 32."),
+    ] = None,
     vocabulary: Annotated[
         Vocabulary | None,
         typer.Option(help="whole, or trimmed to the tokens that the language's code uses: smaller, faster."),
@@ -112,6 +131,8 @@ def build(
         "chat_share": chat_share,
         "fim_share": fim_share,
         "seed": seed,
+        "values": values,
+        "block": block,
         "vocabulary": vocabulary,
     }
     chosen = recipe_called(

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES
 
 from export.block_scales import quantise_blocks
-from export.sparse.dense import DENSE_BLOCK, Q4_0, Q8_0, VALUES_OF, coded, regrouped
+from export.sparse.dense import Q4_0, Q8_0, VALUES_OF, coded, regrouped
 from export.sparse.errors import SparseFileError
-from export.sparse.layout import BLOCK_SIZES, UNSTRUCTURED, Pattern, SparseFormat, SparseLayout, ValueType
+from export.sparse.layout import BLOCK_SIZES, DENSE_BLOCK, UNSTRUCTURED, Pattern, SparseFormat, SparseLayout, ValueType
 from export.sparse.packing import CodedMatrix
 from export.sparse.writer import PackedForm
 from export.zero_types import HOLD_ZERO, refuse_without_zero

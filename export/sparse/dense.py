@@ -4,14 +4,13 @@ import numpy as np
 import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from export.sparse.layout import ValueType
+from export.sparse.layout import DENSE_BLOCK, ValueType
 from export.sparse.packing import CodedMatrix
 from export.sparse.values import Bytes, Codes
 
 Q8_0, Q4_0 = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0
 F32, F16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16
 VALUES_OF = {Q8_0: ValueType.INT8, Q4_0: ValueType.INT4}
-DENSE_BLOCK = 32
 _NIBBLE_ZERO = 8
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from prune.errors import UsageError
 
 BLOCK_SIZES = (32, 64, 128, 256)
+DENSE_BLOCK = 32  # that of Q8_0 and Q4_0
 GROUP_SIZES = (4, 8, 16, 32)
 ROW_ALIGNMENT = 8
 SLACK = 64

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from gguf.constants import GGUFValueType
 
 from export.gguf_writer import GGUFRewriter, MetadataValue
+from export.sparse.records import refuse_sparse
 from export.vocabulary.keeping import KeptVocabulary, TokenIds
 from export.vocabulary.tokenizer import MERGES, TRIMMED_FROM, read_byte_level_bpe, special_ids
 from prune.errors import CheckpointError, UsageError
@@ -42,11 +43,13 @@ def trim(source: Path, kept: KeptVocabulary, target: Path) -> None:
     thousand rows are in memory at a time. The file appears whole or not at all.
 
     Raises:
-        CheckpointError: the source cannot be read, its tokenizer is not byte-level BPE, or a tensor does not fit it.
+        CheckpointError: the source cannot be read, is a sparse GGUF, its tokenizer is not byte-level BPE, or a tensor
+            does not fit it.
         UsageError: `kept` was chosen for another tokenizer.
         FileExistsError: `target` is there.
     """
     with GGUFFile(source) as file:
+        refuse_sparse(file)  # whose digest covers what would change
         tokenizer = read_byte_level_bpe(file)
         if kept.base_digest != tokenizer.digest:
             raise UsageError(

@@ -17,6 +17,7 @@ import pytest
 from assistant.digest import sha256_of
 from assistant.manifest import SubModelManifest
 from assistant.store import Store
+from export.sparse.reader import SparseFile
 from tests.prune.tiny_models import write_tiny_model
 
 SNED = Path(sys.executable).with_name("sned")
@@ -204,6 +205,42 @@ def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> Non
     assert completed.returncode == 0, completed.stderr
 
 
+@pytest.mark.parametrize("values", ["int8", "int4"])
+def test_a_sparse_file_is_written_and_serves_every_command(machine: Machine, tmp_path: Path, values: str) -> None:
+    manifest = machine.build("--values", values, "--vocabulary", "trimmed", "--recipe", "fast")
+    assert (manifest.recipe["values"], manifest.recipe["block"]) == (values, {"int8": 128, "int4": 32}[values])
+    entry = Store(machine.home).submodel(manifest.name)
+    assert entry is not None
+    assert [path.name for path in sorted(entry.directory.iterdir())] == ["manifest.json", "model.gguf"]
+    with SparseFile(entry.path) as sparse:
+        sparse.check()
+        assert sparse.tensors.keys() == manifest.sparsity.keys()
+        assert {tensor.layout.format.values for tensor in sparse.tensors.values()} == {values}
+        stored = {name: sparse.values(name) for name in sparse.tensors}
+    assert all(sparsity == pytest.approx(0.5, abs=0.001) for sparsity in manifest.sparsity.values())
+
+    plain = machine.project / "plain.gguf"
+    for arguments in (
+        ("models", "verify", manifest.name),
+        ("models", "show", manifest.name),
+        ("report", manifest.name, "--out", machine.project / "report"),
+        ("complete", "module_0.py:2:12", "--model", manifest.name),
+        ("export", manifest.name, plain, "--to", "dense"),
+        ("export", manifest.name, machine.project / "folder", "--to", "safetensors"),
+        ("publish", manifest.name, tmp_path / "sparse"),
+        ("publish", manifest.name, tmp_path / "dense", "--to", "dense"),
+    ):
+        done = machine.sned(*arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(plain).tensors}
+    for name, weights in stored.items():
+        assert tensors[name].tensor_type.name == {"int8": "Q8_0", "int4": "Q4_0"}[values]
+        assert np.array_equal(gguf.quants.dequantize(tensors[name].data, tensors[name].tensor_type), weights)
+    assert said_by(machine, plain) == said_by(machine, entry.path)
+    published = {form: next((tmp_path / form).glob("**/*.gguf")).read_bytes() for form in ("sparse", "dense")}
+    assert published == {"sparse": entry.path.read_bytes(), "dense": plain.read_bytes()}
+
+
 def test_every_choice_gives_a_sub_model_of_its_own(machine: Machine) -> None:
     plain = machine.build()
     sparser = machine.build("--sparsity", "0.75")
@@ -267,6 +304,8 @@ def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
         (("--pattern", "3:5"), 2, "'3:5'"),
         (("--pattern", "4:8", "--sparsity", "0.3"), 2, "leave the sparsity out"),
         (("--recipe", "fast", "--training-tokens", "4096"), 2, "where nothing is trained"),
+        (("--values", "int4", "--block", "48"), 2, "Blocks of 48 weights"),
+        (("--block", "128"), 2, "--values int8 or int4"),
         (("--tokens", "100"), 2, "100 calibration tokens"),
         (("--project-share", "-1"), 2, "-1"),
         (("--calibration", "nowhere"), 2, "nowhere"),
