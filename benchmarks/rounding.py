@@ -1,20 +1,18 @@
-"""What rounding the survivors of a pruned model to 4 bits costs, with and without the importance of their inputs.
+"""What rounding the survivors of a pruned model costs, with and without the importance of their inputs.
 
-    python benchmarks/rounding.py MODEL [--language python] [--windows 160] [--blocks 128 32]
+    python benchmarks/rounding.py MODEL [--base BASE] [--language python] [--windows 40] [--forms int4/128 int4/32]
 
-The importance of an input is its mean squared activation in the pruned model on calibration text, computed
-by transformers from a folder that `sned export --to safetensors` would write. Every form reads the same windows of
-held-out code in turns, so that ratios to the model as it is are told by pairs: their standard error is over groups of
-four windows.
+The importance of an input is its mean squared activation on calibration text: in the pruned model, and in the dense
+base, where a build that trains takes it from. Every form reads the same windows of held-out code in turns, so that
+ratios to the model as it is are told by pairs: their standard error is over groups of four windows.
 """
 
 import argparse
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,13 +22,15 @@ from assistant.languages import parse_language
 from assistant.perplexity import perplexity
 from assistant.selection import select_model
 from assistant.settings import load_settings
-from export.hugging_face.folder import write_folder
 from export.sparse.convert import SparseOptions, dense_to_sparse
 from export.sparse.layout import ValueType
 from export.sparse.reader import SparseFile
-from prune.architectures import architecture_of
+from prune.driver import prune_blocks
 from prune.gguf_file import GGUFFile
+from prune.options import PruneOptions
 from prune.weights import read_tensor
+
+Importance = Mapping[str, np.ndarray]
 
 _LENGTH = 512
 _GROUP = 4
@@ -40,30 +40,46 @@ def main() -> None:
     """Prints a row for each form, again as more windows are read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("--base", help="the dense model whose inputs count, too")
     parser.add_argument("--language", default="python")
     parser.add_argument("--calibrated", type=int, default=8, help="sequences that give the importance")
-    parser.add_argument("--windows", type=int, default=160, help=f"of {_LENGTH} held-out tokens each")
-    parser.add_argument("--blocks", type=int, nargs="*", default=[128, 32])
+    parser.add_argument("--windows", type=int, default=40, help=f"of {_LENGTH} held-out tokens each")
+    parser.add_argument("--forms", nargs="*", default=["int8/128", "int4/128", "int4/32"], metavar="VALUES/BLOCK")
     options = parser.parse_args()
     settings = load_settings()
     plain = select_model(settings, None, options.model).path
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        held_out = _windows(plain, options.language, options.windows, held_out=True)
-        calibration = _windows(plain, options.language, options.calibrated, held_out=False)
-        importance = _importance(plain, calibration, folder / "folder")
+        own = importance_of(plain, options.language, options.calibrated)
+        weights: dict[str, Importance] = {"": {}, ", by importance": own}
+        if options.base:
+            base = select_model(settings, None, options.base).path
+            weights[", by that of the base"] = importance_of(base, options.language, options.calibrated)
         files = {"as it is": plain}
-        for block in options.blocks:
-            for label, weights in (("", {}), (", by importance", importance)):
-                files[f"4-bit, blocks of {block}{label}"] = out = folder / f"{len(files)}.gguf"
-                dense_to_sparse(plain, out, SparseOptions(values=ValueType.INT4, block=block, importance=weights))
-        errors = {label: _errors(plain, path, importance) for label, path in files.items()}
+        for form in options.forms:
+            values, _, block = form.partition("/")
+            for label, given in weights.items():
+                files[f"{form}{label}"] = out = folder / f"{len(files)}.gguf"
+                packed = SparseOptions(values=ValueType(values), block=int(block), importance=given)
+                dense_to_sparse(plain, out, packed)
+        errors = {label: _errors(plain, path, own) for label, path in files.items()}
+        held_out = _windows(plain, options.language, options.windows, held_out=True)
         losses: dict[str, list[float]] = {label: [] for label in files}
         for start in range(0, len(held_out), _GROUP):
             group = held_out[start : start + _GROUP]
             for label, path in files.items():
                 losses[label].append(math.log(perplexity(path, group, settings.threads)))
             _report(losses, errors)
+
+
+def importance_of(model: Path, language: str, sequences: int) -> Importance:
+    """The mean squared input of every matrix of a model's blocks by name, on calibration text.
+
+    That is what pruning measures; none of it is pruned here.
+    """
+    tokens = _windows(model, language, sequences, held_out=False)
+    with GGUFFile(model) as file:
+        return {each.name: each.importance for each in prune_blocks(file, tokens, PruneOptions(sparsity=0.0))}
 
 
 def _windows(model: Path, language: str, count: int, *, held_out: bool) -> np.ndarray:
@@ -87,32 +103,7 @@ def _cut(model: Path, language: str, count: int, held_out: bool) -> Iterator[lis
     sys.exit(f"There is too little text of {language}: {count} windows are missing.")
 
 
-def _importance(model: Path, tokens: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
-    """The mean squared input of every matrix of the blocks, by GGUF name."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    write_folder(model, folder)
-    network = AutoModelForCausalLM.from_pretrained(folder).eval()
-    with GGUFFile(model) as file:
-        matrices = architecture_of(file).matrices
-    squares: dict[str, np.ndarray] = {}
-
-    def add(name: str, inputs: tuple[Any, ...]) -> None:
-        values = inputs[0].reshape(-1, inputs[0].shape[-1]).double()
-        squares[name] = squares.get(name, 0) + values.square().sum(0).numpy() / tokens.size
-
-    for block, layer in enumerate(network.model.layers):
-        for matrix in matrices:
-            module, name = layer.get_submodule(matrix.module), matrix.weight_name(block)
-            module.register_forward_pre_hook(lambda _, inputs, name=name: add(name, inputs))
-    with torch.inference_mode():
-        for sequence in tokens:
-            network.model(torch.from_numpy(sequence[None].astype(np.int64)))
-    return squares
-
-
-def _errors(plain: Path, path: Path, importance: dict[str, np.ndarray]) -> tuple[float, float]:
+def _errors(plain: Path, path: Path, importance: Importance) -> tuple[float, float]:
     """The squared error relative to the weights, and both weighted with the importance of inputs."""
     if path == plain:
         return 0.0, 0.0

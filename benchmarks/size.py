@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from rounding import importance_of
 
 from assistant.corpus import corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--language", default="python")
     parser.add_argument("--rivals", nargs="*", choices=list(_FILE_TYPES), default=["Q8_0", "Q4_0", "Q5_K_M", "Q3_K_S"])
     parser.add_argument("--counted", type=int, default=2_000_000, help="tokens of the corpus that trimming counts")
+    parser.add_argument("--calibrated", type=int, default=8, help="sequences that say what 4-bit rounding is to spare")
     parser.add_argument("--predicted", type=int, default=8, help="held-out files, 4,000 characters each")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
@@ -77,12 +79,13 @@ def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[st
         counts = count_tokens(documents, tokenizer, options.counted)
     trimmed = folder / "trimmed.gguf"
     trim(submodel, trim_vocabulary(submodel, counts), trimmed)
+    importance = importance_of(submodel, options.language, options.calibrated)
     files = {}
     for label, plain in (("sub-model", submodel), ("trimmed", trimmed)):
         files[f"{label}, plain"] = plain
         for form, sparse in (
             ("sparse 8-bit", SparseOptions()),
-            ("sparse 4-bit", SparseOptions(values=ValueType.INT4, block=_INT4_BLOCK)),
+            ("sparse 4-bit", SparseOptions(values=ValueType.INT4, block=_INT4_BLOCK, importance=importance)),
         ):
             files[f"{label}, {form}"] = out = folder / f"{label} {form}.gguf"
             dense_to_sparse(plain, out, sparse)
