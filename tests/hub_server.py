@@ -6,18 +6,18 @@ Files are taken as the hub takes small ones, within the commit; it has no large-
 import base64
 import hashlib
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.loopback import LoopbackServer
 
 REPO = "org/repo"
 TOKEN = "hf_secret"
 
 
 @dataclass
-class HubServer:
+class HubServer(LoopbackServer):
     """One repository, `REPO`, which `TOKEN` may write.
 
     Attributes:
@@ -30,26 +30,8 @@ class HubServer:
     commits: list[tuple[str, list[str]]] = field(default_factory=list)
     race: dict[str, bytes] = field(default_factory=dict)
 
-    def __enter__(self) -> Self:
-        owner = self
-
-        class Handler(_Handler):
-            hub = owner
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _Handler
 
     @property
     def head(self) -> str:
@@ -59,8 +41,7 @@ class HubServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    hub: HubServer
-    protocol_version = "HTTP/1.1"
+    owner: HubServer
 
     def do_HEAD(self) -> None:
         self._read(with_body=False)
@@ -84,9 +65,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(404, {"error": "Not found"}, {"X-Error-Code": "RepoNotFound"})
 
-    def log_message(self, *_: object) -> None:
-        pass
-
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -98,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _read(self, *, with_body: bool) -> None:
-        hub = self.hub
+        hub = self.owner
         if self.path.partition("?")[0] == f"/api/models/{REPO}":
             self._json(200, {"id": REPO, "sha": hub.head, "siblings": []})
             return
@@ -121,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def _commit(self, body: bytes) -> None:
-        hub = self.hub
+        hub = self.owner
         lines = [json.loads(line) for line in body.splitlines()]
         header = next(line["value"] for line in lines if line["key"] == "header")
         hub.files |= hub.race

@@ -5,9 +5,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Self
+
+from tests.loopback import LoopbackServer
 
 CHUNK = 16 * 1024
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -24,7 +25,7 @@ class Request:
 
 
 @dataclass
-class ModelServer:
+class ModelServer(LoopbackServer):
     """Serves `files` by path, as the Hugging Face hub does for paths with `/resolve/`.
 
     Attributes:
@@ -57,39 +58,21 @@ class ModelServer:
         self.at_work = 0
         self.most_at_work = 0
 
-    def __enter__(self) -> Self:
-        owner = self
-
-        class Handler(_Handler):
-            server_owner = owner
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _Handler
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        super().__exit__(kind, error, trace)
 
     def gets(self) -> list[Request]:
         return [request for request in self.requests if request.method == "GET"]
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server_owner: ModelServer
-    protocol_version = "HTTP/1.1"
+    owner: ModelServer
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -97,11 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(with_body=True)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
     def _answer(self, *, with_body: bool) -> None:
-        owner = self.server_owner
+        owner = self.owner
         request = Request(self.command, self.path, {name.lower(): value for name, value in self.headers.items()})
         owner.requests.append(request)
         if owner.statuses:
@@ -132,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _file(self, request: Request, data: bytes, *, with_body: bool) -> None:
-        owner = self.server_owner
+        owner = self.owner
         digest = hashlib.sha256(data).hexdigest()
         etag = f'"{digest}"'
         start, end = 0, len(data)
@@ -159,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._body(request, data, start, end)
 
     def _body(self, request: Request, data: bytes, start: int, end: int) -> None:
-        owner = self.server_owner
+        owner = self.owner
         stop = end if owner.drop_after is None else min(end, start + owner.drop_after)
         sent = bytearray(data[start:stop])
         for offset in owner.flipped:

@@ -1,6 +1,5 @@
 import random
 from collections import deque
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,28 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.catalog import HttpSource
-from assistant.fetch import connection, http
+from assistant.fetch import http
 from assistant.fetch.transfer import Expected, Silent, SourceError
+from tests.assistant.downloads import CONTENT, RIGHT, get
 from tests.assistant.recorder import Recorder
 from tests.model_server import ModelServer
 
-CONTENT = random.Random(7).randbytes(600_000)
-RIGHT = Expected(len(CONTENT), sha256(CONTENT).hexdigest())
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PAUSES", (0.01, 0.01, 0.01, 0.01))
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer({"/model.gguf": CONTENT}) as running:
-        yield running
-
-
-def get(server: ModelServer, work: Path, expected: Expected = RIGHT, path: str = "/model.gguf") -> bytes:
-    return http.download(HttpSource(url=server.url + path), work, expected, Silent()).path.read_bytes()
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 def test_a_file_comes_whole_and_its_progress_is_told(server: ModelServer, tmp_path: Path) -> None:

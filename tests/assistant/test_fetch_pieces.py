@@ -1,6 +1,5 @@
 import random
 import threading
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,39 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.catalog import HttpSource
 from assistant.errors import FetchError
-from assistant.fetch import connection, http, pieces
+from assistant.fetch import connection, pieces
 from assistant.fetch.transfer import Expected, Silent, SourceError
+from tests.assistant.downloads import CONTENT, RIGHT, get
 from tests.assistant.recorder import Recorder
 from tests.model_server import ModelServer
 
-CONTENT = random.Random(17).randbytes(1_000_000)
-RIGHT = Expected(len(CONTENT), sha256(CONTENT).hexdigest())
 PIECE = 128 * 1024
+
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PAUSES", (0.01, 0.01, 0.01, 0.01))
     monkeypatch.setattr(pieces, "SMALLEST_FILE", 300_000)
     monkeypatch.setattr(pieces, "SMALLEST_PIECE", PIECE)
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer({"/model.gguf": CONTENT}) as running:
-        yield running
-
-
-def get(
-    server: ModelServer,
-    work: Path,
-    expected: Expected = RIGHT,
-    listener: Silent | None = None,
-    path: str = "/model.gguf",
-) -> bytes:
-    return http.download(HttpSource(url=server.url + path), work, expected, listener or Silent()).path.read_bytes()
 
 
 def ranges(server: ModelServer) -> list[tuple[int, int]]:
@@ -145,11 +127,11 @@ def test_a_file_that_changes_while_it_comes_is_begun_anew(server: ModelServer, t
         def started(self, done: int, total: int | None) -> None:
             server.files["/model.gguf"] = other
 
-    assert get(server, tmp_path, Expected(len(other), sha256(other).hexdigest()), Swapping()) == other
+    assert get(server, tmp_path, Expected(len(other), sha256(other).hexdigest()), listener=Swapping()) == other
 
 
 def test_flipped_bytes_are_found_and_nothing_of_them_is_kept(server: ModelServer, tmp_path: Path) -> None:
-    server.flipped = (700_000,)
+    server.flipped = (500_000,)
     with pytest.raises(SourceError, match=f"its SHA-256 is .* instead of {RIGHT.sha256}"):
         get(server, tmp_path)
     server.flipped = ()
