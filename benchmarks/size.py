@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from rounding import importance_of
 
 from assistant.corpus import corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
@@ -78,6 +77,8 @@ def main() -> None:
 
 def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[str, Path]:
     """The sub-model plain, sparse and with 4-bit values, with its whole vocabulary and with a trimmed one."""
+    from rounding import importance_of  # which brings torch: what is measured is to be without
+
     with open_tokenizer(submodel) as tokenizer:
         documents = corpus_documents(parse_language(options.language), seed=0)
         counts = count_tokens(documents, tokenizer, options.counted)
