@@ -18,7 +18,7 @@ from assistant.languages import Language
 from assistant.manifest import BaseReference, SubModelManifest, VocabularyRecord, submodel_identity
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.store import BaseEntry, Store, SubModelEntry
-from assistant.submodel_file import Cut, Progress, prune_options, write_submodel
+from assistant.submodel_file import Cut, Progress, prune_options, requantised_types, write_submodel
 from assistant.token_counts import count_tokens
 from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
@@ -151,6 +151,7 @@ def _require_fit(base: GGUFFile, request: BuildRequest) -> None:
     recipe = request.recipe
     options = prune_options(recipe)
     refuse_indivisible(base, prunable_tensors(base), options.pattern)
+    requantised_types(base, recipe)  # refuses those that cannot be
     needed = memory_needed(base, recipe.sequences, recipe.sequence_length, options) + _PROGRAM_BYTES
     available = psutil.virtual_memory().available
     if needed > available:

@@ -38,6 +38,8 @@ class Recipe:
         values: how the weights that survive are stored: `q8_0` in a plain GGUF, whose zeros take as much as any weight;
             `int8` or `int4` in a sparse one, rounded by what their inputs are worth (export.block_scales).
         block: weights of a row that share a scale; 32 for `q8_0`.
+        embeddings: type that embedding and output matrix, which are not pruned, are rounded to by llama.cpp's quantiser
+            where they have more bits than it; `base` leaves them as they are.
         vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
     """
 
@@ -55,6 +57,7 @@ class Recipe:
     seed: int = 0
     values: Literal["q8_0", "int8", "int4"] = "q8_0"
     block: int = 32
+    embeddings: Literal["base", "q8_0", "q6_k", "q5_k", "q5_0", "q4_k", "q4_0"] = "base"
     vocabulary: Literal["whole", "trimmed"] = "whole"
 
     def __post_init__(self) -> None:

@@ -5,15 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
 from assistant.calibration import CalibrationSet
+from assistant.errors import UsageError
 from assistant.languages import Language
 from assistant.recipe import Recipe
 from export.gguf_writer import MetadataValue
-from export.pruned import PrunedForm, write_pruned
+from export.pruned import PrunedForm, Requantised, write_pruned
 from export.vocabulary import KeptVocabulary, trim
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
 from prune.patterns import parse_pattern
+
+_EMBEDDING, _OUTPUT = "token_embd.weight", "output.weight"
 
 # Says what is being done, and how far it is, from 0 to 1.
 Progress = Callable[[str, float], None]
@@ -49,6 +54,43 @@ def prune_options(recipe: Recipe) -> PruneOptions:
     )
 
 
+def requantised_types(base: GGUFFile, recipe: Recipe) -> dict[str, GGMLQuantizationType]:
+    """What embedding and output matrix are rounded to, by name: those that have more bits than the recipe asks for.
+
+    Raises:
+        UsageError: none has, or the type does not take their rows.
+    """
+    if recipe.embeddings == "base":
+        return {}
+    kind = GGMLQuantizationType[recipe.embeddings.upper()]
+    there = [base.tensors[name] for name in (_EMBEDDING, _OUTPUT) if name in base.tensors]
+    larger = [info for info in there if _bits(info.type) > _bits(kind)]
+    if not larger:
+        types = " and ".join(f"{info.name} as {info.type.name}" for info in there)
+        raise UsageError(
+            f"{base.path} has {types}, which {kind.name} does not make smaller; leave --embeddings out, or choose "
+            "fewer bits."
+        )
+    for info in larger:
+        if info.shape[-1] % GGML_QUANT_SIZES[kind][0]:
+            raise UsageError(
+                f"{info.name!r} in {base.path} has rows of {info.shape[-1]} weights, which {kind.name} takes by "
+                f"{GGML_QUANT_SIZES[kind][0]}; choose --embeddings q8_0, q5_0 or q4_0."
+            )
+    return {info.name: kind for info in larger}
+
+
+def _bits(kind: GGMLQuantizationType) -> float:
+    """Bits a weight."""
+    weights, size = GGML_QUANT_SIZES[kind]
+    return float(8 * size / weights)
+
+
+def _output(base: GGUFFile) -> str:
+    """The name of the output matrix; where there is none of its own, the embedding serves as it."""
+    return _OUTPUT if _OUTPUT in base.tensors else _EMBEDDING
+
+
 def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> None:
     """Prunes `base` and writes the sub-model to `path`; beside it lies what a later try goes on from.
 
@@ -56,7 +98,8 @@ def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> 
         CheckpointError: the base model cannot be used.
         UsageError: it cannot be pruned, or stored, as the recipe says.
     """
-    from prune.driver import prunable_tensors, prune_blocks
+    from assistant.engine.quantiser import quantise_rows
+    from prune.driver import output_importance, prunable_tensors, prune_blocks
 
     metadata: dict[str, MetadataValue] = {
         "sned.language": cut.language.value,
@@ -64,19 +107,18 @@ def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> 
         "sned.sparsity": cut.recipe.sparsity,
         "sned.calibration.digest": cut.calibration.record.digest,
     }
-    options = prune_options(cut.recipe)
+    tokens, options = cut.calibration.tokens, prune_options(cut.recipe)
     doing = "Pruning" if options.distillation is None else "Pruning, and training what is left"
     path.unlink(missing_ok=True)  # by a run that was killed; its checkpoints are all that counts
     with _others(base, cut, path.with_name("others.gguf"), progress) as others:
-        pruned = prune_blocks(
-            base,
-            cut.calibration.tokens,
-            options,
-            progress=lambda fraction: progress(doing, fraction),
-            checkpoints=path.with_name("checkpoints"),
-        )
+        checkpoints = path.with_name("checkpoints")
+        pruned = prune_blocks(base, tokens, options, lambda fraction: progress(doing, fraction), checkpoints)
+        measured = base, tokens, options, checkpoints
         matrices = ((matrix.name, matrix.values, matrix.importance) for matrix in pruned)
-        form = PrunedForm(prunable_tensors(base), cut.recipe.packed_form)
+        requantised = Requantised(
+            requantised_types(base, cut.recipe), quantise_rows, lambda: {_output(base): output_importance(*measured)}
+        )
+        form = PrunedForm(prunable_tensors(base), cut.recipe.packed_form, requantised)
         write_pruned(others, path, matrices, form, metadata)
 
 

@@ -54,8 +54,8 @@ class GGUFStream:
 
     def append(
         self, name: str, shape: tuple[int, ...], value_type: GGMLQuantizationType, pieces: Iterable[bytes | memoryview]
-    ) -> None:
-        """The next tensor, its data in pieces.
+    ) -> int:
+        """The next tensor, its data in pieces; how many bytes they have comes back.
 
         Raises:
             UsageError: the disk is full, or fails.
@@ -70,6 +70,7 @@ class GGUFStream:
             end = self._file.tell()
         self._infos.append(TensorInfo(name, shape, value_type, start - self._start, end - start))
         self._end = -(-end // self._alignment) * self._alignment
+        return end - start
 
     def finish(self, entries: Sequence[bytes]) -> None:
         """Writes the header, makes the file durable, and gives it its name.

@@ -4,14 +4,12 @@ What rounds is given: llama.cpp's own quantiser is `assistant.engine.quantiser.q
 is `export.block_scales`, which keeps their zeros.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 from gguf.constants import GGMLQuantizationType
 
-from export.gguf_writer import GGUFRewriter
 from prune.gguf_file import GGUFFile
 from prune.weights import FloatArray, read_rows
 
@@ -28,7 +26,7 @@ def requantised_rows(
     quantise: RowQuantiser,
     importance: FloatArray | None = None,
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """A matrix's bytes in another type, some rows at a time: what `GGUFRewriter.write_pieces` takes.
+    """A matrix's bytes in another type, some rows at a time: what the writers of files take.
 
     Raises:
         CheckpointError: there is no such matrix, or it cannot be read.
@@ -37,31 +35,3 @@ def requantised_rows(
     step = max(1, _FLOATS_AT_ONCE // columns)
     for start in range(0, rows, step):
         yield quantise(read_rows(file, name, np.arange(start, min(start + step, rows))), kind, importance)
-
-
-def requantise(
-    source: Path,
-    out: Path,
-    kinds: Mapping[str, GGMLQuantizationType],
-    quantise: RowQuantiser,
-    importance: Mapping[str, FloatArray] | None = None,
-) -> None:
-    """Writes a plain GGUF with some matrices in other types; all else is copied.
-
-    Args:
-        source: the plain file.
-        out: what to write; it must not exist.
-        kinds: the new types by tensor name.
-        quantise: what rounds.
-        importance: by tensor name, what a squared error in each column counts: the mean squared activation of the
-            input. For the embedding, which is only looked up, there is none.
-
-    Raises:
-        CheckpointError: there is no such matrix, or one whose rows the type cannot store.
-        FileExistsError: `out` is there.
-    """
-    weights = importance or {}
-    with GGUFFile(source) as file, GGUFRewriter(file, out, kinds, {}) as writer:
-        for name, kind in kinds.items():
-            writer.write_pieces(name, requantised_rows(file, name, kind, quantise, weights.get(name)))
-        writer.finish()

@@ -67,20 +67,31 @@ class Student:
         return hidden.float()
 
 
+class OutputNorm:
+    """The last norm of a model: from hidden states after the last block to the inputs of the output matrix."""
+
+    def __init__(self, file: ModelFile) -> None:
+        """Reads its weights."""
+        self._norm = torch.from_numpy(read_tensor(file, "output_norm.weight"))
+        self._epsilon = float(file.value(f"{file.architecture}.attention.layer_norm_rms_epsilon"))
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        return nn.functional.rms_norm(hidden, (hidden.shape[-1],), self._norm, self._epsilon)
+
+
 class Output:
     """The end of a model: from hidden states to the distribution over the tokens that a calibration set uses."""
 
     def __init__(self, loader: BlockLoader, tokens: npt.NDArray[np.int32]) -> None:
         """Reads the last norm, and the rows of the output matrix for those tokens."""
         file = loader.file
-        self._norm = torch.from_numpy(read_tensor(file, "output_norm.weight"))
-        self._epsilon = float(file.value(f"{file.architecture}.attention.layer_norm_rms_epsilon"))
+        self._norm = OutputNorm(file)
         name = "output.weight" if "output.weight" in file.tensors else "token_embd.weight"
         self._rows = torch.from_numpy(read_rows(file, name, np.unique(tokens)))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """The logits of the tokens used, shape (positions, tokens used), from hidden states after the last block."""
-        normed = nn.functional.rms_norm(hidden, (hidden.shape[-1],), self._norm, self._epsilon)
+        normed = self._norm(hidden)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_bfloat16()):
             logits: Tensor = nn.functional.linear(normed, self._rows)
         return logits.float()

@@ -15,10 +15,11 @@ from torch import Tensor
 from prune.architectures import ModelFile, architecture_of
 from prune.blocks import BlockLoader
 from prune.checkpoint import Checkpoint
-from prune.distillation import Lessons, Output, Student, distil, distillation_memory
+from prune.distillation import Lessons, Output, OutputNorm, Student, distil, distillation_memory
 from prune.errors import UsageError
 from prune.options import PruneOptions, refuse_indivisible
 from prune.passing import MaskPass, pruned_from, survivors_of, weights_in
+from prune.scores import InputNorms
 
 # Training a weight on a token costs three multiplications where a pass costs one, and the teacher's pass comes before.
 _TRAINING_COST = 3
@@ -96,6 +97,27 @@ def prune_blocks(
             name = matrix.weight_name(index)
             values = loader.in_file_order(matrix, student.weights[name].detach())
             yield PrunedMatrix(name, values, importance[name])
+
+
+def output_importance(
+    file: ModelFile, tokens: npt.NDArray[np.int32], options: PruneOptions, checkpoints: Path
+) -> npt.NDArray[np.float32]:
+    """The mean squared activation of each input of the output matrix, shape (width,), as `PrunedMatrix.importance`.
+
+    It is told by the hidden states that `prune_blocks`, called with the same arguments, has left in `checkpoints` once
+    it has given all matrices.
+
+    Raises:
+        ValueError: it has not, or was called with others.
+    """
+    done, hidden = Checkpoint(checkpoints, _key(file, tokens, options)).blocks()
+    if hidden is None or done * len(architecture_of(file).matrices) < len(prunable_tensors(file)):
+        raise ValueError(f"{checkpoints} does not hold the end of such a run")
+    norm, norms = OutputNorm(file), InputNorms()
+    for sequence in hidden:
+        norms.add(norm(sequence))
+    importance: npt.NDArray[np.float32] = (norms.result().square() / tokens.size).numpy()
+    return importance
 
 
 def prunable_tensors(file: ModelFile) -> list[str]:

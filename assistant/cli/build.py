@@ -41,6 +41,18 @@ class Values(StrEnum):
     INT4 = "int4"
 
 
+class Embeddings(StrEnum):
+    """The values of a recipe's `embeddings`."""
+
+    BASE = "base"
+    Q8_0 = "q8_0"
+    Q6_K = "q6_k"
+    Q5_K = "q5_k"
+    Q5_0 = "q5_0"
+    Q4_K = "q4_k"
+    Q4_0 = "q4_0"
+
+
 class Vocabulary(StrEnum):
     """The values of a recipe's `vocabulary`."""
 
@@ -94,6 +106,10 @@ def build(
         int | None,
         typer.Option(help="Weights that share a scale, 32, 64, 128 or 256: with int8 128 by default, with int4 32."),
     ] = None,
+    embeddings: Annotated[
+        Embeddings | None,
+        typer.Option(help="What embedding and output matrix are rounded to; base leaves them as the base has them."),
+    ] = None,
     vocabulary: Annotated[
         Vocabulary | None,
         typer.Option(help="whole, or trimmed to the tokens that the language's code uses: smaller, faster."),
@@ -133,6 +149,7 @@ def build(
         "seed": seed,
         "values": values,
         "block": block,
+        "embeddings": embeddings,
         "vocabulary": vocabulary,
     }
     chosen = recipe_called(

@@ -1,29 +1,21 @@
-"""From a plain GGUF, or pruned matrices as they come, to a sparse one, and back."""
+"""From a plain GGUF to a sparse one, and back."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from gguf.constants import GGMLQuantizationType
 
-from export.block_scales import quantise_blocks
 from export.gguf_stream import GGUFStream, header_size
-from export.gguf_writer import MetadataValue
 from export.sparse.choice import SparseOptions, chosen_forms, forms_that_pay, matrix_to_pack
 from export.sparse.dense import refuse_dense_type
 from export.sparse.errors import SparseFileError
-from export.sparse.layout import SparseFormat
 from export.sparse.reader import SparseFile
 from export.sparse.records import other_entries, refuse_sparse
-from export.sparse.writer import PackedForm, SparseWriter
+from export.sparse.writer import SparseWriter
 from prune.errors import UsageError
 from prune.gguf_file import GGUFFile
 
-__all__ = ["SparseOptions", "dense_to_sparse", "pruned_to_sparse", "sparse_to_dense"]
-
-# A pruned matrix: its name, its weights with zeros where pruned, and the mean squared activation of each input.
-PrunedWeights = tuple[str, npt.NDArray[np.float32], npt.NDArray[np.floating] | None]
+__all__ = ["SparseOptions", "dense_to_sparse", "sparse_to_dense"]
 
 
 def dense_to_sparse(
@@ -55,39 +47,6 @@ def dense_to_sparse(
                 else:
                     writer.copy(name)
             writer.finish()
-
-
-def pruned_to_sparse(
-    base: GGUFFile,
-    out: Path,
-    matrices: Iterable[PrunedWeights],
-    forms: Mapping[str, SparseFormat],
-    metadata: Mapping[str, MetadataValue] | None = None,
-) -> None:
-    """Writes a sparse GGUF from a base model and its pruned matrices, each quantised as it comes.
-
-    Codes and scales are those with the least error of the surviving weights, weighted with what activates them: the
-    norms that Wanda has taken say that at no cost. One matrix at a time need be in memory.
-
-    Args:
-        base: the model that was pruned, from which all else is copied.
-        out: the sparse file; it must not exist.
-        matrices: every matrix that has a form, in any order.
-        forms: how each is stored, by name.
-        metadata: entries to set; an entry of the base keeps its place and must keep its type.
-
-    Raises:
-        CheckpointError: `base` has no such matrix, or one does not have its form's pattern.
-        UsageError: a matrix has values that are not finite, or `out` is there or cannot be written.
-        ValueError: a matrix has no form, has another shape, or did not come.
-    """
-    packed = {name: PackedForm(form) for name, form in forms.items()}
-    with SparseWriter(base, out, packed, metadata) as writer:
-        for name, values, importance in matrices:
-            if name not in forms:
-                raise ValueError(f"tensor {name!r} has no form")
-            writer.write(name, quantise_blocks(values, forms[name], importance))
-        writer.finish()
 
 
 def sparse_to_dense(path: Path, out: Path, dense_type: GGMLQuantizationType | None = None) -> None:

@@ -1,11 +1,14 @@
 """Writing a sparse GGUF: everything of a plain one, with some matrices packed."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from gguf.constants import GGMLQuantizationType
+import numpy as np
+import numpy.typing as npt
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from export.gguf_stream import GGUFStream, header_size
 from export.gguf_writer import MetadataValue, changed_entries
@@ -43,8 +46,8 @@ class PackedForm:
 class SparseWriter:
     """Writes a sparse GGUF beside its place; a context manager.
 
-    Tensors lie in the file in the order of `write` and `copy`; `finish` copies what is left. The bytes depend on the
-    arguments alone. Of the tensors, one at a time need be in memory.
+    Tensors lie in the file in the order of `write`, `write_other` and `copy`; `finish` copies what is left. The bytes
+    depend on the arguments alone. Of the tensors, one at a time need be in memory.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class SparseWriter:
         self._base = base
         self._tensors = {name: _announced(base.tensor(name), form) for name, form in forms.items()}
         self._packed: dict[str, SparseTensor] = {}
-        self._copied: set[str] = set()
+        self._others: set[str] = set()
         self._entries = changed_entries(base, metadata or {})
         self._digest = FileDigest(self._entries)
         names = [
@@ -120,12 +123,27 @@ class SparseWriter:
         Raises:
             ValueError: it was announced as packed, or is written already.
         """
-        if name in self._tensors or name in self._copied:
-            raise ValueError(f"tensor {name!r} was announced as packed, or is written already")
         info = self._base.tensor(name)
-        pieces = self._digest.passing(info, self._base.copy_chunks(info))
-        self._stream.append(name, info.shape, info.type, pieces)
-        self._copied.add(name)
+        self._append(info, self._base.copy_chunks(info))
+
+    def write_other(self, name: str, kind: GGMLQuantizationType, pieces: Iterable[npt.NDArray[np.uint8]]) -> None:
+        """Puts a tensor that is not packed next in another type, given its bytes in that one, piece by piece.
+
+        Raises:
+            ValueError: it was announced as packed, is written already, or the bytes are not as many as it takes.
+        """
+        info = self._base.tensor(name)
+        block, block_bytes = GGML_QUANT_SIZES[kind]
+        size = math.prod(info.shape) // block * block_bytes
+        written = self._append(replace(info, type=kind), (np.ascontiguousarray(piece).tobytes() for piece in pieces))
+        if written != size:
+            raise ValueError(f"tensor {name!r} takes {size} bytes as {kind.name}, {written} were given")
+
+    def _append(self, info: TensorInfo, pieces: Iterable[bytes]) -> int:
+        if info.name in self._tensors or info.name in self._others:
+            raise ValueError(f"tensor {info.name!r} was announced as packed, or is written already")
+        self._others.add(info.name)
+        return self._stream.append(info.name, info.shape, info.type, self._digest.passing(info, pieces))
 
     def finish(self) -> None:
         """Copies the tensors that are left, completes the file and gives it its name.
@@ -136,7 +154,7 @@ class SparseWriter:
         if missing := self._tensors.keys() - self._packed.keys():
             raise ValueError(f"{len(missing)} matrices were not written, {min(missing)!r} among them")
         for name in self._base.tensors:
-            if name not in self._tensors and name not in self._copied:
+            if name not in self._tensors and name not in self._others:
                 self.copy(name)
         records = [self._packed[name] for name in self._tensors]
         self._stream.finish([*self._entries, *record_entries(records, self._digest.value())])

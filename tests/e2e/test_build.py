@@ -207,7 +207,7 @@ def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> Non
 
 @pytest.mark.parametrize("values", ["int8", "int4"])
 def test_a_sparse_file_is_written_and_serves_every_command(machine: Machine, tmp_path: Path, values: str) -> None:
-    manifest = machine.build("--values", values, "--vocabulary", "trimmed", "--recipe", "fast")
+    manifest = machine.build("--values", values, "--embeddings", "q5_0", "--vocabulary", "trimmed", "--recipe", "fast")
     assert (manifest.recipe["values"], manifest.recipe["block"]) == (values, {"int8": 128, "int4": 32}[values])
     entry = Store(machine.home).submodel(manifest.name)
     assert entry is not None
@@ -233,6 +233,7 @@ def test_a_sparse_file_is_written_and_serves_every_command(machine: Machine, tmp
         done = machine.sned(*arguments)
         assert done.returncode == 0, (arguments, done.stderr)
     tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(plain).tensors}
+    assert tensors["token_embd.weight"].tensor_type.name == "Q5_0"
     for name, weights in stored.items():
         assert tensors[name].tensor_type.name == {"int8": "Q8_0", "int4": "Q4_0"}[values]
         assert np.array_equal(gguf.quants.dequantize(tensors[name].data, tensors[name].tensor_type), weights)
@@ -306,6 +307,8 @@ def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
         (("--recipe", "fast", "--training-tokens", "4096"), 2, "where nothing is trained"),
         (("--values", "int4", "--block", "48"), 2, "Blocks of 48 weights"),
         (("--block", "128"), 2, "--values int8 or int4"),
+        (("--embeddings", "q8_0"), 2, "does not make smaller"),
+        (("--embeddings", "q4_k"), 2, "takes by 256; choose --embeddings q8_0"),
         (("--tokens", "100"), 2, "100 calibration tokens"),
         (("--project-share", "-1"), 2, "-1"),
         (("--calibration", "nowhere"), 2, "nowhere"),

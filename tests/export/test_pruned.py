@@ -1,12 +1,15 @@
 """A file from pruned matrices as they come, in each form; and what is measured in it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
 
-from export.pruned import PrunedForm, write_pruned
+from assistant.engine.quantiser import quantise_rows
+from export.pruned import PrunedForm, PrunedWeights, Requantised, write_pruned
+from export.sparse.convert import SparseOptions, dense_to_sparse
 from export.sparse.layout import UNSTRUCTURED, SparseFormat, ValueType
 from export.sparse.reader import SparseFile
 from export.sparsity import measured_sparsity
@@ -17,6 +20,8 @@ from prune.weights import read_tensor
 from tests.prune import tiny_models as tiny
 
 TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (4, 24)).astype(np.int32)
+EMBEDDING, Q5_0 = "token_embd.weight", gguf.GGMLQuantizationType.Q5_0
+UNKNOWN = Requantised({EMBEDDING: Q5_0}, quantise_rows)
 INT8, INT4 = (SparseFormat(UNSTRUCTURED, values, 32) for values in (ValueType.INT8, ValueType.INT4))
 
 
@@ -55,6 +60,56 @@ def test_every_form_says_what_it_is_and_has_the_sparsity_asked_for(
     sparsity = measured_sparsity(out, [matrix.name for matrix in pruned])
     # Of 4-bit survivors some are rounded to zero, and were not pruned for that.
     assert list(sparsity.values()) == pytest.approx([0.25] * len(pruned), abs=0.001)
+
+
+def test_a_sparse_file_is_what_packing_the_plain_matrices_gives(
+    base: Path, pruned: list[PrunedMatrix], tmp_path: Path
+) -> None:
+    out = written(base, tmp_path / "out.gguf", pruned[::-1], INT4, known=True)
+    importance = {matrix.name: matrix.importance for matrix in pruned}
+    weights = {matrix.name: matrix.values for matrix in pruned}
+    plain = tiny.write_tiny_model(tmp_path / "plain.gguf", "qwen2", replace=weights).path
+    options = SparseOptions(values=ValueType.INT4, block=32, importance=importance)
+    dense_to_sparse(plain, tmp_path / "other.gguf", options, list(weights))
+    with SparseFile(out) as one, SparseFile(tmp_path / "other.gguf") as two:
+        one.check()
+        assert set(one.dense_tensors()) == set(two.dense_tensors())
+        assert all((one.read(name).codes == two.read(name).codes).all() for name in weights)
+        assert all((one.read(name).scales == two.read(name).scales).all() for name in weights)
+
+
+@pytest.mark.parametrize("packed", [None, INT8], ids=["plain", "sparse"])
+def test_other_matrices_are_rounded_once_all_pruned_ones_have_come(
+    base: Path, pruned: list[PrunedMatrix], tmp_path: Path, packed: SparseFormat | None
+) -> None:
+    come: list[str] = []
+    asked: list[int] = []
+    importance = np.exp(2 * np.random.default_rng(1).standard_normal(tiny.HIDDEN)).astype(np.float32)
+
+    def matrices() -> Iterator[PrunedWeights]:
+        for each in pruned:
+            come.append(each.name)
+            yield each.name, each.values, each.importance
+
+    def known() -> dict[str, np.ndarray]:
+        asked.append(len(come))
+        return {EMBEDDING: importance}
+
+    errors = []
+    for number, others in enumerate((Requantised({EMBEDDING: Q5_0}, quantise_rows, known), UNKNOWN)):
+        form = PrunedForm([matrix.name for matrix in pruned], packed, others)
+        with GGUFFile(base) as file:
+            write_pruned(file, tmp_path / f"{number}.gguf", matrices(), form, {})
+            whole = read_tensor(file, EMBEDDING)
+        if packed is not None:
+            with SparseFile(tmp_path / f"{number}.gguf") as sparse:
+                sparse.check()
+        with GGUFFile(tmp_path / f"{number}.gguf") as file:
+            assert file.tensor(EMBEDDING).type is Q5_0
+            errors.append((importance * (read_tensor(file, EMBEDDING) - whole) ** 2).sum())
+            assert file.tensor("output_norm.weight").type is gguf.GGMLQuantizationType.F32
+    assert asked == [len(pruned)]
+    assert errors[0] < 0.95 * errors[1]
 
 
 @pytest.mark.parametrize("packed", [INT8, INT4], ids=["int8", "int4"])

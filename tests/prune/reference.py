@@ -13,6 +13,19 @@ def prune(
     weights: dict[str, np.ndarray], architecture: str, tokens: np.ndarray, sparsity: float
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every pruned matrix by its GGUF name, and the mean squared activation of each of its inputs."""
+    pruned, importance, _ = _pass(weights, architecture, tokens, sparsity)
+    return pruned, importance
+
+
+def output_inputs(weights: dict[str, np.ndarray], architecture: str, tokens: np.ndarray) -> np.ndarray:
+    """What the output matrix sees of these tokens, shape (sequences, tokens, width)."""
+    _, _, hidden = _pass(weights, architecture, tokens, 0.0)
+    return _rms_norm(hidden, weights["output_norm.weight"].astype(np.float64))
+
+
+def _pass(
+    weights: dict[str, np.ndarray], architecture: str, tokens: np.ndarray, sparsity: float
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
     model = {name: values.astype(np.float64) for name, values in weights.items()}
     pruned: dict[str, np.ndarray] = {}
     importance: dict[str, np.ndarray] = {}
@@ -45,7 +58,7 @@ def prune(
         activation = _activation(gate, architecture) * (x @ weight("ffn_up.weight").T)
         prune_matrices(block, ["ffn_down"], activation)
         hidden = hidden + activation @ weight("ffn_down.weight").T
-    return pruned, importance
+    return pruned, importance, hidden
 
 
 def _activation(x: np.ndarray, architecture: str) -> np.ndarray:

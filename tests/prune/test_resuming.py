@@ -6,10 +6,12 @@ import gguf
 import numpy as np
 import pytest
 
-from prune.driver import prune_blocks
+from prune.driver import output_importance, prune_blocks
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
 from prune.patterns import NOfM
+from prune.weights import read_tensor
+from tests.prune import reference
 from tests.prune import tiny_models as tiny
 
 TOKENS = np.random.default_rng(7).integers(0, tiny.VOCABULARY, (5, 24)).astype(np.int32)
@@ -68,6 +70,25 @@ def test_killed_while_training_it_goes_on_from_the_last_checkpoint(model: Path, 
         run(model, TRAINED, tmp_path, until)
     again, _ = run(model, TRAINED, tmp_path)
     assert again == whole
+
+
+@pytest.mark.parametrize("options", [PLAIN, TRAINED], ids=["plain", "trained"])
+def test_the_inputs_of_the_output_matrix_are_told_at_the_end_alone(
+    model: Path, tmp_path: Path, options: PruneOptions
+) -> None:
+    with GGUFFile(model) as file:
+        with pytest.raises(ValueError, match="the end of such a run"):
+            output_importance(file, TOKENS, options, tmp_path)
+        matrices = prune_blocks(file, TOKENS, options, checkpoints=tmp_path)
+        pruned = {matrix.name: matrix.values for matrix in matrices}
+        found = output_importance(file, TOKENS, options, tmp_path)
+        with pytest.raises(ValueError, match="the end of such a run"):
+            output_importance(file, TOKENS[:2], options, tmp_path)
+        dense = {name: read_tensor(file, name) for name in file.tensors}
+    # Where survivors are trained the pass goes on through the dense matrices.
+    weights = dense if options is TRAINED else {**dense, **pruned}
+    expected = reference.output_inputs(weights, "qwen2", TOKENS)
+    np.testing.assert_allclose(found, (expected**2).mean(axis=(0, 1)), rtol=1e-3)
 
 
 def test_training_is_not_begun_again(model: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from export.sparse.choice import SparseOptions, forms_that_pay
-from export.sparse.convert import dense_to_sparse, pruned_to_sparse, sparse_to_dense
+from export.sparse.convert import dense_to_sparse, sparse_to_dense
 from export.sparse.errors import SparseFileError
 from export.sparse.layout import UNSTRUCTURED, Pattern, SparseFormat, ValueType
 from export.sparse.packing import CodedMatrix
@@ -152,26 +152,6 @@ def test_rounding_uses_the_importance_given(tmp_path: Path) -> None:
     with SparseFile(tmp_path / "with.gguf") as one, SparseFile(tmp_path / "without.gguf") as two:
         errors = [(importance * (sparse.values(name) - plain.weights[name]) ** 2).sum() for sparse in (one, two)]
     assert errors[0] < errors[1]
-
-
-def test_matrices_are_written_as_they_come_from_pruning(tmp_path: Path) -> None:
-    plain = model(tmp_path / "plain.gguf", Type.F32)
-    with GGUFFile(plain.path) as file:
-        names = prunable_tensors(file)
-    random = np.random.default_rng(3)
-    importance = {name: random.random(plain.weights[name].shape[1]) for name in names}
-    forms = {name: SparseFormat(UNSTRUCTURED, INT4, 32) for name in names}
-    matrices = ((name, plain.weights[name], importance[name]) for name in reversed(names))
-    changes = {"general.file_type": 7, "sned.sparsity": 0.5}
-    with GGUFFile(plain.path.with_name("dense.gguf")) as base:
-        pruned_to_sparse(base, tmp_path / "out.gguf", matrices, forms, changes)
-    dense_to_sparse(plain.path, tmp_path / "other.gguf", SparseOptions(values=INT4, importance=importance), names)
-    with SparseFile(tmp_path / "out.gguf") as one, SparseFile(tmp_path / "other.gguf") as two:
-        one.check()
-        assert (one.file.value("general.file_type"), one.file.value("sned.sparsity")) == (7, 0.5)
-        assert set(one.dense_tensors()) == set(two.dense_tensors())
-        assert all((one.read(name).codes == two.read(name).codes).all() for name in names)
-        assert all((one.read(name).scales == two.read(name).scales).all() for name in names)
 
 
 def test_order_of_writing_is_the_order_in_the_file(tmp_path: Path) -> None:
