@@ -45,16 +45,6 @@ def test_the_reader_shown_reads_files(tmp_path: Path, pattern: str, value_type: 
             assert (matrix == plain.weights[name]).all()
 
 
-def test_the_build_shown_writes_a_file(tmp_path: Path) -> None:
-    plain = model(tmp_path / "plain.gguf", Type.F32)
-    name = "blk.1.ffn_up.weight"
-    matrices = [(name, plain.weights[name], np.ones(plain.weights[name].shape[1]))]
-    shown("def built")["built"](plain.path.with_name("dense.gguf"), tmp_path / "out.gguf", matrices, [name])
-    with SparseFile(tmp_path / "out.gguf") as sparse:
-        sparse.check()
-        assert ((sparse.values(name) != 0) <= (plain.weights[name] != 0)).all()
-
-
 @pytest.mark.parametrize("pattern", ["unstructured", "4:8", "2:4", "1:4", "7:8", "16:32", "3:16"])
 @pytest.mark.parametrize("values", ValueType)
 @pytest.mark.parametrize("equal", [True, False])
