@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from gguf.constants import GGMLQuantizationType
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.errors import UsageError
 from assistant.recipe import Recipe
 from assistant.validation import readable
+from export.zero_types import why_without_zero
 from prune.patterns import parse_pattern
 
 _ENDING = ".toml"
@@ -101,6 +103,7 @@ def _put(values: dict[str, Any], kind: type[Any], field: str, value: object) -> 
 
 def _validated(values: dict[str, Any], name: str) -> Recipe:
     _refuse_unknown(values, Recipe, name)
+    _refuse_without_zero(values.get("values"))
     try:
         # As JSON, since strict validation of Python values takes no mapping for a dataclass.
         return TypeAdapter(Recipe).validate_json(json.dumps(values, default=str), strict=True)
@@ -110,6 +113,13 @@ def _validated(values: dict[str, Any], name: str) -> Recipe:
         raise UsageError(
             f"The recipe {name} has {first.get('input')!r} for {field}, which does not do: {readable(first['msg'])}."
         ) from error
+
+
+def _refuse_without_zero(values: object) -> None:
+    """Refuses types of llama.cpp's that make pruned matrices dense again, for that reason."""
+    kind = GGMLQuantizationType.__members__.get(values.upper()) if isinstance(values, str) else None
+    if kind is not None and (reason := why_without_zero(kind)) is not None:
+        raise UsageError(f"Pruned matrices cannot be stored as {values}: {reason}; choose --values q8_0, int8 or int4.")
 
 
 def _refuse_unknown(values: Mapping[str, Any], kind: type[Any], name: str) -> None:

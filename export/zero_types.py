@@ -11,22 +11,28 @@ _WITH_CODEBOOK = frozenset(
 )
 
 
-def refuse_without_zero(value_type: Type, tensor: str) -> None:
-    """Refuses a type that would make a pruned matrix dense again.
-
-    Raises:
-        UsageError: the type cannot hold a zero in every block; the message says why.
-    """
+def why_without_zero(value_type: Type) -> str | None:
+    """Why a pruned matrix cannot be stored as this type; None if it can."""
     if value_type in HOLD_ZERO:
-        return
+        return None
     if value_type in _WITH_MINIMUM:
         reason = "it stores scale x code + minimum, and no code of a block need give 0"
     elif value_type in _WITH_CODEBOOK:
         reason = "its codes stand for values of a table that does not contain 0"
     else:
         reason = "it is not among the types known to hold an exact 0 in every block"
+    return f"{reason}, so pruned weights would come back as something else"
+
+
+def refuse_without_zero(value_type: Type, tensor: str) -> None:
+    """Refuses a type that would make a pruned matrix dense again.
+
+    Raises:
+        UsageError: the type cannot hold a zero in every block; the message says why.
+    """
+    if (reason := why_without_zero(value_type)) is None:
+        return
     choices = ", ".join(sorted(known.name for known in HOLD_ZERO - {Type.F64}))
     raise UsageError(
-        f"The pruned matrix {tensor!r} cannot be stored as {value_type.name}: {reason}, so pruned weights would come "
-        f"back as something else; choose one of {choices}."
+        f"The pruned matrix {tensor!r} cannot be stored as {value_type.name}: {reason}; choose one of {choices}."
     )

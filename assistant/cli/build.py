@@ -33,14 +33,6 @@ class Reconstruction(StrEnum):
     DISTILLATION = "distillation"
 
 
-class Values(StrEnum):
-    """The values of a recipe's `values`."""
-
-    Q8_0 = "q8_0"
-    INT8 = "int8"
-    INT4 = "int4"
-
-
 class Embeddings(StrEnum):
     """The values of a recipe's `embeddings`."""
 
@@ -96,7 +88,7 @@ def build(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Chooses which calibration text is taken.")] = None,
     values: Annotated[
-        Values | None,
+        str | None,
         typer.Option(
             help="How weights that survive are stored: q8_0 in a plain GGUF, int8 or int4 in a sparse one, which is "
             "smaller and loads slower."

@@ -44,6 +44,14 @@ def test_a_pattern_brings_its_sparsity(tmp_path: Path) -> None:
     assert recipe_called(name, {"pattern": "2:4"}).sparsity == 0.5
 
 
+def test_values_bring_blocks_that_suit_them(tmp_path: Path) -> None:
+    assert [recipe_called("balanced", {"values": kind}).block for kind in ("q8_0", "int8", "int4")] == [32, 128, 32]
+    name = written(tmp_path, 'values = "int4"\nblock = 256')
+    assert recipe_called(name, {}).block == 256
+    assert recipe_called(name, {"block": 64}).block == 64
+    assert recipe_called(name, {"values": "int8"}).block == 128
+
+
 @pytest.mark.parametrize("reconstruction", ["none", "least-squares"])
 def test_only_distillation_trains(reconstruction: str) -> None:
     assert recipe_called("best", {"reconstruction": reconstruction}).training_tokens == 0
@@ -64,6 +72,12 @@ def test_only_distillation_trains(reconstruction: str) -> None:
         ('pattern = "1:4"\nsparsity = 0.5', "leaves a sparsity of 0.75"),
         ('reconstruction = "none"\ntraining_tokens = 4096', "no use where nothing is trained"),
         ('reconstruction = "distillation"\ntraining_tokens = 8', "less than one sequence"),
+        ('values = "q4_k"', "cannot be stored as q4_k: it stores scale x code + minimum"),
+        ('values = "iq4_nl"', "a table that does not contain 0"),
+        ('values = "int3"', "'int3' for values"),
+        ('values = "int4"\nblock = 48', "Blocks of 48 weights"),
+        ("block = 64", "q8_0 has blocks of 32 weights, not of 64"),
+        ('embeddings = "q2_k"', "'q2_k' for embeddings"),
         ("sparsity = nan", "nan"),
         ("sparsity = ", "does not parse"),
     ],

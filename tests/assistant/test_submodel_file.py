@@ -1,4 +1,4 @@
-"""What becomes of embedding and output matrix: those with more bits than are asked for, and refusals before any work."""
+"""What becomes of embedding and output matrix, and what is refused before any work."""
 
 from pathlib import Path
 
