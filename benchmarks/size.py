@@ -41,11 +41,12 @@ from export.vocabulary import trim, trim_vocabulary
 _FILE_TYPES = {"Q4_0": 2, "Q8_0": 7, "Q3_K_S": 11, "Q4_K_M": 15, "Q5_K_M": 17}  # llama.h: llama_ftype
 _INT4_BLOCK = 128
 _MEASURE = "--measure"
+_HEADS = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s", "perplexity")
 _PROMPT_LINES, _DECODED = 40, 64
 
 
 def main() -> None:
-    """Prints a row for each file."""
+    """Prints a row for each file, again with each turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("submodel", metavar="SUBMODEL")
     parser.add_argument("--base", metavar="BASE")
@@ -65,14 +66,12 @@ def main() -> None:
         files |= _forms(submodel, Path(folder), options)
         texts = Path(folder) / "texts.json"
         texts.write_text(json.dumps(_held_out(base, options)))
-        turns = [
-            {
-                name: _measured(path, texts if turn == 0 and name == _twin(name) else None)
-                for name, path in files.items()
-            }
-            for turn in range(options.turns)
-        ]
-        _report(files, turns)
+        measured: dict[str, list[dict[str, float]]] = {name: [] for name in files}
+        for turn in range(options.turns):
+            print(f"{'':26}" + "".join(f"{head:>12}" for head in _HEADS))
+            for name, path in files.items():
+                measured[name].append(_measured(path, texts if not turn and name == _twin(name) else None))
+                _report(name, path, measured)
 
 
 def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[str, Path]:
@@ -153,21 +152,14 @@ def _twin(name: str) -> str:
     return name.replace("sparse 8-bit", "plain")
 
 
-def _report(files: dict[str, Path], turns: list[dict[str, dict[str, float]]]) -> None:
-    best = {"load": min, "load CPU": min, "prefill": max, "decode": max, "resident": min, "peak": min}
-    heads = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s", "perplexity")
-    print(f"{'':26}" + "".join(f"{head:>12}" for head in heads))
-    for name, path in files.items():
-        found = {key: choose(turn[name][key] for turn in turns) for key, choose in best.items()}
-        row = [
-            path.stat().st_size / 1e6,
-            found["load"],
-            found["load CPU"],
-            found["resident"] / 1e6,
-            found["peak"] / 1e6,
-        ]
-        row += [found["prefill"], found["decode"], turns[0][_twin(name)]["perplexity"]]
-        print(f"{name:26}" + "".join(f"{value:12.2f}" for value in row))
+def _report(name: str, path: Path, measured: dict[str, list[dict[str, float]]]) -> None:
+    """Prints the best of a file's turns so far."""
+    best = {"load": min, "load CPU": min, "resident": min, "peak": min, "prefill": max, "decode": max}
+    found = {key: choose(turn[key] for turn in measured[name]) for key, choose in best.items()}
+    row = [path.stat().st_size / 1e6, found["load"], found["load CPU"]]
+    row += [found["resident"] / 1e6, found["peak"] / 1e6, found["prefill"], found["decode"]]
+    row.append(measured[_twin(name)][0]["perplexity"])
+    print(f"{name:26}" + "".join(f"{value:12.2f}" for value in row), flush=True)
 
 
 if __name__ == "__main__":
