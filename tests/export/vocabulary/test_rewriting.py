@@ -212,6 +212,9 @@ def test_files_that_cannot_be_trimmed_are_refused(tmp_path: Path) -> None:
         keep_def(write_file(tmp_path / "c.gguf", BASE, more=second))
     with pytest.raises(CheckpointError, match="other things than text"):
         keep_def(write_file(tmp_path / "d.gguf", BASE, more={"tokenizer.ggml.merges": ([1], GGUFValueType.ARRAY)}))
+    sparse = write_file(tmp_path / "f.gguf", BASE, more={"sned.sparse.version": (1, GGUFValueType.UINT32)})
+    with pytest.raises(CheckpointError, match="sparse GGUF already"):  # its digest is of what would change
+        trim(sparse, keep_def(sparse), tmp_path / "g.gguf")
 
 
 def test_a_byte_that_the_base_cannot_write_is_no_reason_to_refuse(tmp_path: Path) -> None:
