@@ -113,12 +113,11 @@ def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> 
     with _others(base, cut, path.with_name("others.gguf"), progress) as others:
         checkpoints = path.with_name("checkpoints")
         pruned = prune_blocks(base, tokens, options, lambda fraction: progress(doing, fraction), checkpoints)
-        measured = base, tokens, options, checkpoints
         matrices = ((matrix.name, matrix.values, matrix.importance) for matrix in pruned)
-        requantised = Requantised(
-            requantised_types(base, cut.recipe), quantise_rows, lambda: {_output(base): output_importance(*measured)}
-        )
-        form = PrunedForm(prunable_tensors(base), cut.recipe.packed_form, requantised)
+        measured = base, tokens, options, checkpoints
+        types = requantised_types(base, cut.recipe)
+        requantised = Requantised(types, quantise_rows, lambda: {_output(base): output_importance(*measured)})
+        form = PrunedForm(prunable_tensors(base), cut.recipe.packed_form, requantised if types else None)
         write_pruned(others, path, matrices, form, metadata)
 
 
