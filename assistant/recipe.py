@@ -27,6 +27,7 @@ class Recipe:
         score: what a weight is judged by (prune.scores).
         pattern: where zeros may fall: `unstructured` anywhere in an output row, N:M in N of every M inputs.
         sparsity: fraction of zeros in every pruned matrix; that of the pattern, where this is N:M.
+        allocation: `uniform`, or `owl` for a sparsity of each block's own, whose mean is `sparsity` (prune.allocation).
         reconstruction: what becomes of the weights that survive: `none` keeps them, `least-squares` solves them anew
             for their matrix's outputs (prune.least_squares), `distillation` trains them after that
             (prune.distillation).
@@ -46,6 +47,7 @@ class Recipe:
     score: Literal["magnitude", "wanda", "ria"] = "wanda"
     pattern: str = UNSTRUCTURED
     sparsity: float = 0.5
+    allocation: Literal["uniform", "owl"] = "uniform"
     reconstruction: Literal["none", "least-squares", "distillation"] = "distillation"
     training_tokens: int = 16 * 1024
     tokens: int = 16 * 1024
@@ -66,6 +68,11 @@ class Recipe:
             raise UsageError(
                 f"The pattern {pattern} leaves a sparsity of {pattern.sparsity:g}, and the recipe asks for "
                 f"{self.sparsity:g}; leave the sparsity out, or choose the pattern {UNSTRUCTURED}."
+            )
+        if pattern is not None and self.allocation != "uniform":
+            raise UsageError(
+                f"The pattern {pattern} leaves every block the same sparsity, and the allocation {self.allocation} "
+                f"gives each its own; leave the allocation out, or choose the pattern {UNSTRUCTURED}."
             )
         self._check_training()
         self._check_form()

@@ -49,6 +49,7 @@ def prune_options(recipe: Recipe) -> PruneOptions:
         sparsity=recipe.sparsity,
         pattern=parse_pattern(recipe.pattern),
         score=recipe.score,
+        allocation=recipe.allocation,
         least_squares=recipe.reconstruction != "none",
         distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
     )

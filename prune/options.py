@@ -8,6 +8,7 @@ from prune.errors import UsageError
 from prune.patterns import UNSTRUCTURED, NOfM
 
 Score = Literal["magnitude", "wanda", "ria"]
+Allocation = Literal["uniform", "owl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class PruneOptions:
         sparsity: fraction of zeros; that of `pattern`, where this is N:M.
         pattern: where zeros may fall; None for anywhere in an output row.
         score: what a weight is judged by.
+        allocation: the same sparsity for all blocks, or more where it does less harm (prune.allocation).
         least_squares: whether surviving weights are solved anew for their matrix's outputs.
         distillation: the training of what survives, after that; None for none.
     """
@@ -41,8 +43,14 @@ class PruneOptions:
     score: Score = "wanda"
     least_squares: bool = False
     distillation: Distillation | None = None
+    allocation: Allocation = "uniform"
 
     def __post_init__(self) -> None:
+        if self.pattern is not None and self.allocation != "uniform":
+            raise UsageError(
+                f"The pattern {self.pattern} leaves every block the same sparsity, and the allocation "
+                f"{self.allocation} gives each its own; leave the allocation out, or choose the pattern {UNSTRUCTURED}."
+            )
         if self.pattern is not None and self.sparsity != self.pattern.sparsity:
             raise UsageError(
                 f"{self.pattern} leaves a sparsity of {self.pattern.sparsity}, and {self.sparsity} was asked for; "

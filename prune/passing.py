@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from prune.allocation import block_sparsities
 from prune.architectures import Matrix, ModelFile
 from prune.blocks import Block, BlockLoader
 from prune.checkpoint import Checkpoint
@@ -66,6 +67,7 @@ class MaskPass:
         """Embeds the tokens, or takes up what the checkpoint kept."""
         self._loader = loader
         self._options = options
+        self._sparsities = block_sparsities(loader, tokens, options)
         self._progress = progress
         self._checkpoint = checkpoint
         self._done, hidden = checkpoint.blocks() if checkpoint is not None else (0, None)
@@ -145,24 +147,24 @@ class MaskPass:
         for matrix in matrices:
             weight = block.linear(matrix).weight
             # Zeros of the base's own count as pruned, so they stay zeros.
-            mask = self._mask(matrix.weight_name(index), weight, norms) & (weight != 0)
+            mask = self._mask(index, matrix, weight, norms) & (weight != 0)
             gram = inputs.gram
             pruned = weight.masked_fill(~mask, 0.0) if gram is None else least_squares(weight, mask, gram.result())
             if self._options.distillation is None:
                 weight.copy_(pruned)
             yield Pruned(matrix, pruned, norms.square() / self.hidden[..., 0].numel())
 
-    def _mask(self, name: str, weight: Tensor, norms: Tensor) -> Tensor:
+    def _mask(self, index: int, matrix: Matrix, weight: Tensor, norms: Tensor) -> Tensor:
         options = self._options
         scores = scores_of(weight, norms, options.score)
         if not (torch.isfinite(scores).all() and torch.isfinite(norms).all()):
             raise CheckpointError(
-                f"The weights or inputs of {name!r} in {self._loader.file.path} are not finite numbers: "
-                "the base model is damaged; remove it and fetch it again."
+                f"The weights or inputs of {matrix.weight_name(index)!r} in {self._loader.file.path} are not finite "
+                "numbers: the base model is damaged; remove it and fetch it again."
             )
         if options.pattern is not None:
             return n_of_m_mask(scores, options.pattern)
-        return unstructured_mask(scores, pruned_per_row(weight, options.sparsity))
+        return unstructured_mask(scores, pruned_per_row(weight, self._sparsities[index]))
 
     def _counted(self, outputs: Iterable[Tensor], index: int, matrices: tuple[Matrix, ...]) -> Iterator[Tensor]:
         """Passes a sequence's outputs on, and tells of the work done for each.

@@ -25,6 +25,13 @@ class Score(StrEnum):
     RIA = "ria"
 
 
+class Allocation(StrEnum):
+    """The values of a recipe's `allocation`."""
+
+    UNIFORM = "uniform"
+    OWL = "owl"
+
+
 class Reconstruction(StrEnum):
     """The values of a recipe's `reconstruction`."""
 
@@ -66,6 +73,9 @@ def build(
         str | None, typer.Option(help="unstructured, or N:M for N weights kept of every M inputs, such as 4:8.")
     ] = None,
     sparsity: Annotated[float | None, typer.Option(help="Fraction of zeros in every pruned matrix.")] = None,
+    allocation: Annotated[
+        Allocation | None, typer.Option(help="owl: a sparsity of each block's own, whose mean is the one asked for.")
+    ] = None,
     reconstruction: Annotated[
         Reconstruction | None, typer.Option(help="What becomes of the weights that survive.")
     ] = None,
@@ -130,6 +140,7 @@ def build(
         "score": score,
         "pattern": pattern,
         "sparsity": sparsity,
+        "allocation": allocation,
         "reconstruction": reconstruction,
         "training_tokens": training_tokens,
         "tokens": tokens,
