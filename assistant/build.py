@@ -106,7 +106,7 @@ def build(
             path = installation.directory / "model.gguf"
             kept = trimming.kept if trimming is not None else None
             cut = Cut(request.language, request.recipe, request.base.manifest.sha256, calibration, kept)
-            write_submodel(base, path, cut, progress)
+            errors = write_submodel(base, path, cut, progress)
             progress("Measuring the written file", 0.0)
             sparsity = measured_sparsity(path, prunable_tensors(base))
             manifest = SubModelManifest(
@@ -121,6 +121,7 @@ def build(
                 size=path.stat().st_size,
                 licence=request.base.manifest.licence,
                 sparsity=sparsity,
+                errors=errors,
                 vocabulary=trimming.record if trimming is not None else None,
             )
             entry = installation.commit(manifest)

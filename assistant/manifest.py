@@ -79,7 +79,8 @@ class Provenance(_Record):
 class SubModelManifest(_Record):
     """A sub-model in the store; `sparsity` was measured in the written file, tensor by tensor.
 
-    `errors` gives the relative squared error of a matrix's output on the calibration set, where the build measured it.
+    `errors` gives the relative squared error of each matrix's output on a sample of the calibration set, before its
+    weights are rounded for the file; it is empty in those built before that was measured.
     `quality` holds what was measured of it by name (`PERPLEXITY_RATIO`); it is empty where nothing was. `provenance` is
     None for one that was built here.
     """

@@ -1,9 +1,10 @@
 """The file of a sub-model: pruned, rounded, and written with what it shares with its base."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
@@ -12,11 +13,14 @@ from assistant.errors import UsageError
 from assistant.languages import Language
 from assistant.recipe import Recipe
 from export.gguf_writer import MetadataValue
-from export.pruned import PrunedForm, Requantised, write_pruned
+from export.pruned import PrunedForm, PrunedWeights, Requantised, write_pruned
 from export.vocabulary import KeptVocabulary, trim
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
 from prune.patterns import parse_pattern
+
+if TYPE_CHECKING:
+    from prune.driver import PrunedMatrix
 
 _EMBEDDING, _OUTPUT = "token_embd.weight", "output.weight"
 
@@ -92,8 +96,10 @@ def _output(base: GGUFFile) -> str:
     return _OUTPUT if _OUTPUT in base.tensors else _EMBEDDING
 
 
-def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> None:
+def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> dict[str, float]:
     """Prunes `base` and writes the sub-model to `path`; beside it lies what a later try goes on from.
+
+    The error of each pruned matrix's outputs comes back (`PrunedMatrix.error`), by the name of its tensor.
 
     Raises:
         CheckpointError: the base model cannot be used.
@@ -114,12 +120,20 @@ def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> 
     with _others(base, cut, path.with_name("others.gguf"), progress) as others:
         checkpoints = path.with_name("checkpoints")
         pruned = prune_blocks(base, tokens, options, lambda fraction: progress(doing, fraction), checkpoints)
-        matrices = ((matrix.name, matrix.values, matrix.importance) for matrix in pruned)
         measured = base, tokens, options, checkpoints
+        errors: dict[str, float] = {}
         types = requantised_types(base, cut.recipe)
         requantised = Requantised(types, quantise_rows, lambda: {_output(base): output_importance(*measured)})
         form = PrunedForm(prunable_tensors(base), cut.recipe.packed_form, requantised if types else None)
-        write_pruned(others, path, matrices, form, metadata)
+        write_pruned(others, path, _noting(pruned, errors), form, metadata)
+    return errors
+
+
+def _noting(pruned: "Iterable[PrunedMatrix]", errors: dict[str, float]) -> Iterator[PrunedWeights]:
+    """What is to be written of matrices; their errors go to `errors` as they pass."""
+    for matrix in pruned:
+        errors[matrix.name] = matrix.error
+        yield matrix.name, matrix.values, matrix.importance
 
 
 @contextmanager

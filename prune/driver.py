@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from prune.architectures import ModelFile, architecture_of
@@ -18,8 +19,10 @@ from prune.checkpoint import Checkpoint
 from prune.distillation import Lessons, Output, OutputNorm, Student, distil, distillation_memory
 from prune.errors import UsageError
 from prune.options import PruneOptions, refuse_indivisible
+from prune.output_error import relative_error
 from prune.passing import MaskPass, pruned_from, survivors_of, weights_in
 from prune.scores import InputNorms
+from prune.weights import read_tensor
 
 # Training a weight on a token costs three multiplications where a pass costs one, and the teacher's pass comes before.
 _TRAINING_COST = 3
@@ -41,11 +44,13 @@ class PrunedMatrix:
         importance: what a squared error in each column counts where values are rounded, shape (inputs,): the mean
             squared activation of that input over the calibration set, in the pruned model. Where survivors are trained,
             in the dense one: that is what they learn to give again, and it is known without another pass.
+        error: the relative squared error of its outputs on some of those activations (prune.output_error).
     """
 
     name: str
     values: npt.NDArray[np.float32]
     importance: npt.NDArray[np.float32]
+    error: float
 
 
 def prune_blocks(
@@ -81,14 +86,14 @@ def prune_blocks(
     if training is None:
         for index, pruned in masks.run():
             values = loader.in_file_order(pruned.matrix, pruned.weight)
-            yield PrunedMatrix(pruned.matrix.weight_name(index), values, pruned.importance.numpy())
+            yield PrunedMatrix(pruned.matrix.weight_name(index), values, pruned.importance.numpy(), pruned.error)
         return
     kept: dict[str, dict[str, Tensor]] = {}
-    importance: dict[str, npt.NDArray[np.float32]] = {}
+    seen: dict[str, tuple[npt.NDArray[np.float32], Tensor]] = {}
     for index, pruned in masks.run():
         name = pruned.matrix.weight_name(index)
         kept[name] = survivors_of(pruned.weight, values=options.least_squares)
-        importance[name] = pruned.importance.numpy()
+        seen[name] = (pruned.importance.numpy(), pruned.inputs)
     student = Student(loader, lambda index, matrix, dense: pruned_from(kept.pop(matrix.weight_name(index)), dense))
     lessons = Lessons(tokens, masks.hidden, Output(loader, tokens))
     distil(student, lessons, training, lambda fraction: progress(share + (1 - share) * fraction), checkpoint)
@@ -96,7 +101,9 @@ def prune_blocks(
         for matrix in loader.architecture.matrices:
             name = matrix.weight_name(index)
             values = loader.in_file_order(matrix, student.weights[name].detach())
-            yield PrunedMatrix(name, values, importance[name])
+            importance, inputs = seen.pop(name)
+            error = relative_error(torch.from_numpy(read_tensor(file, name)), torch.from_numpy(values), inputs)
+            yield PrunedMatrix(name, values, importance, error)
 
 
 def output_importance(

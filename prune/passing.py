@@ -23,11 +23,12 @@ from prune.errors import CheckpointError
 from prune.least_squares import InputGram, least_squares
 from prune.masks import n_of_m_mask, pruned_per_row, unstructured_mask
 from prune.options import PruneOptions
+from prune.output_error import InputSample, relative_error
 from prune.scores import InputNorms, scores_of
 
 Progress = Callable[[float], None]
 
-_MASK, _VALUES, _IMPORTANCE = "mask", "values", "importance"
+_MASK, _VALUES, _IMPORTANCE, _ERROR, _INPUTS = "mask", "values", "importance", "error", "inputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +39,31 @@ class Pruned:
         matrix: which.
         weight: its weights in transformers' row order, shape (outputs, inputs).
         importance: the mean squared activation of each input over the calibration set, shape (inputs,).
+        error: the relative squared error of its outputs (prune.output_error), on `inputs`.
+        inputs: a sample of what it reads, shape (positions, inputs).
     """
 
     matrix: Matrix
     weight: Tensor
     importance: Tensor
+    error: float
+    inputs: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What is known of the inputs that some matrices share: norms, and the Gram matrix where it is of use."""
+    """What is known of the inputs that some matrices share: norms, the Gram matrix where it is of use, some of them."""
 
     norms: InputNorms
     gram: InputGram | None
+    sample: InputSample
+
+    def add(self, activation: Tensor) -> None:
+        """Takes in the activations of one sequence, shape (tokens, features)."""
+        self.norms.add(activation)
+        self.sample.add(activation)
+        if self.gram is not None:
+            self.gram.add(activation)
 
 
 class MaskPass:
@@ -90,13 +103,20 @@ class MaskPass:
                 kept: dict[str, Tensor] = {}
                 for pruned in self._block(index, block):
                     if self._checkpoint is not None:
-                        parts = survivors_of(pruned.weight, values=self._options.least_squares)
-                        parts[_IMPORTANCE] = pruned.importance
+                        parts = self._kept(pruned)
                         kept |= {f"{pruned.matrix.gguf_name} {part}": tensor for part, tensor in parts.items()}
                     yield index, pruned
                 if self._checkpoint is not None:
                     self._checkpoint.save_block(index, kept, self.hidden)
             self._loader.unload(index)
+
+    def _kept(self, pruned: Pruned) -> dict[str, Tensor]:
+        """What a checkpoint has of a matrix; what some matrices share, each has of its own."""
+        return survivors_of(pruned.weight, values=self._options.least_squares) | {
+            _IMPORTANCE: pruned.importance.clone(),
+            _ERROR: torch.tensor(pruned.error, dtype=torch.float64),
+            _INPUTS: pruned.inputs.clone(),
+        }
 
     def _again(self, index: int, block: Block) -> Iterator[Pruned]:
         """The pruned matrices of a block that an earlier run has done."""
@@ -105,7 +125,8 @@ class MaskPass:
         for matrix in self._loader.architecture.matrices:
             own = f"{matrix.gguf_name} "
             parts = {name.removeprefix(own): tensor for name, tensor in kept.items() if name.startswith(own)}
-            yield Pruned(matrix, pruned_from(parts, block.linear(matrix).weight), parts[_IMPORTANCE])
+            weight = pruned_from(parts, block.linear(matrix).weight)
+            yield Pruned(matrix, weight, parts[_IMPORTANCE], float(parts[_ERROR]), parts[_INPUTS])
 
     def _block(self, index: int, block: Block) -> Iterator[Pruned]:
         stages = self._loader.architecture
@@ -130,11 +151,10 @@ class MaskPass:
     def _gathered(self, activations: Iterable[Tensor], *, gram: bool = True) -> tuple[deque[Tensor], _Inputs]:
         """The activations of all sequences, and what is to be known of them."""
         gathered = deque[Tensor]()
-        inputs = _Inputs(InputNorms(), InputGram() if gram and self._options.least_squares else None)
+        solving = gram and self._options.least_squares
+        inputs = _Inputs(InputNorms(), InputGram() if solving else None, InputSample(self.hidden[..., 0].numel()))
         for activation in activations:
-            inputs.norms.add(activation)
-            if inputs.gram is not None:
-                inputs.gram.add(activation)
+            inputs.add(activation)
             gathered.append(activation)
         return gathered, inputs
 
@@ -143,16 +163,18 @@ class MaskPass:
             hidden.add_(update)
 
     def _prune(self, index: int, block: Block, matrices: tuple[Matrix, ...], inputs: _Inputs) -> Iterator[Pruned]:
-        norms = inputs.norms.result()
+        norms, sample = inputs.norms.result(), inputs.sample.result()
+        importance = norms.square() / self.hidden[..., 0].numel()
         for matrix in matrices:
             weight = block.linear(matrix).weight
             # Zeros of the base's own count as pruned, so they stay zeros.
             mask = self._mask(index, matrix, weight, norms) & (weight != 0)
             gram = inputs.gram
             pruned = weight.masked_fill(~mask, 0.0) if gram is None else least_squares(weight, mask, gram.result())
+            error = relative_error(weight, pruned, sample)
             if self._options.distillation is None:
                 weight.copy_(pruned)
-            yield Pruned(matrix, pruned, norms.square() / self.hidden[..., 0].numel())
+            yield Pruned(matrix, pruned, importance, error, sample)
 
     def _mask(self, index: int, matrix: Matrix, weight: Tensor, norms: Tensor) -> Tensor:
         options = self._options

@@ -21,6 +21,7 @@ def as_data(evidence: Evidence) -> dict[str, Any]:
                     f"blk.{block}.{kind}.weight": zeros / size
                     for (block, kind), (zeros, size) in evidence.zeros[index].items()
                 },
+                "error_by_block": [_number(evidence.mean_error(index, block)) for block in evidence.blocks],
                 "error_by_matrix": dict(model.errors),
             }
             for index, (model, label) in enumerate(zip(evidence.models, evidence.labels, strict=True))
@@ -44,17 +45,22 @@ def as_data(evidence: Evidence) -> dict[str, Any]:
 
 
 def table_lines(evidence: Evidence) -> list[str]:
-    """A table of layers: the sparsity of each model, then the Jaccard distance of every two; and what stands out."""
+    """A table of layers: the sparsity of each model, the mean error of its matrices' outputs where that was measured,
+    then the Jaccard distance of every two; and what stands out."""
     models = range(len(evidence.models))
+    measured = [index for index in models if evidence.models[index].errors]
     columns = [(evidence.labels[index], "zeros") for index in models]
+    columns += [(evidence.labels[index], "error") for index in measured]
     columns += [(evidence.pair(each), "distance") for each in evidence.comparisons]
     lines = [f"{number:>3}  {what:<9} {label}" for number, (label, what) in enumerate(columns, 1)]
     lines += ["", "layer" + "".join(f"{f'({number})':>8}" for number in range(1, len(columns) + 1))]
     for block in evidence.blocks:
         cells = [evidence.sparsity(index, block) for index in models]
+        cells += [evidence.mean_error(index, block) for index in measured]
         cells += [each.of_block(block).distance for each in evidence.comparisons]
         lines.append(f"{block:>5}" + "".join(map(_cell, cells)))
-    cells = [evidence.sparsity(index) for index in models] + [each.whole.distance for each in evidence.comparisons]
+    cells = [evidence.sparsity(index) for index in models] + [evidence.mean_error(index) for index in measured]
+    cells += [each.whole.distance for each in evidence.comparisons]
     lines.append("  all" + "".join(map(_cell, cells)))
     return [*lines, *_summary(evidence)]
 
@@ -79,6 +85,11 @@ def _summary(evidence: Evidence) -> list[str]:
 def _mean(values: list[float]) -> float:
     there = [value for value in values if not math.isnan(value)]
     return sum(there) / len(there) if there else math.nan
+
+
+def _number(value: float) -> float | None:
+    """JSON has no word for what is not a number."""
+    return None if math.isnan(value) else value
 
 
 def _cell(value: float) -> str:

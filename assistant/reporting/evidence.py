@@ -1,5 +1,6 @@
 """Reading the evidence out of model files: sparsity of each matrix, and how far masks differ."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -85,6 +86,13 @@ class Evidence:
     def error(self, model: int, block: int, kind: str) -> float:
         """The error that a model's build measured of a matrix; not a number where it did not."""
         return self.models[model].errors.get(f"blk.{block}.{kind}.weight", float("nan"))
+
+    def mean_error(self, model: int, block: int | None = None) -> float:
+        """The mean error of a model's matrices, or of those in a block; not a number where none was measured."""
+        blocks = self.blocks if block is None else [block]
+        found = [self.error(model, at, kind) for at in blocks for kind in self.kinds]
+        there = [error for error in found if not math.isnan(error)]
+        return sum(there) / len(there) if there else math.nan
 
     @property
     def has_errors(self) -> bool:

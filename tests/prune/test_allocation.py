@@ -59,7 +59,7 @@ def test_a_model_is_pruned_so_and_as_a_whole_to_the_sparsity_asked_for(tmp_path:
         for block in range(tiny.BLOCKS)
     ]
     assert zeros[1] == min(zeros) < max(zeros) - 0.1
-    assert np.mean(zeros) == pytest.approx(0.6, abs=0.01)
+    assert np.mean(zeros) == pytest.approx(0.6, abs=0.02)  # rows of 64 lose whole weights
     assert [each.values.tobytes() for each in pruned] == [each.values.tobytes() for each in again]
 
 

@@ -51,6 +51,7 @@ def test_models_are_compared_layer_by_layer(evidence: Evidence) -> None:
     assert [model["sparsity"] for model in data["models"]] == pytest.approx([0.5, 0.5], abs=0.01)
     assert {each["block"] for each in data["most_different_blocks"][:2]} == {1, 2}
     assert data["models"][0]["error_by_matrix"] == {MATRIX: 0.125}
+    assert data["models"][0]["error_by_block"] == [None, None, 0.125]
     assert len(comparison["distance_by_matrix"]) == 7 * tiny.BLOCKS
     assert json.loads(json.dumps(data)) == data
 
@@ -60,8 +61,10 @@ def test_the_table_has_a_line_for_each_layer(evidence: Evidence) -> None:
     start = next(number for number, line in enumerate(lines) if line.startswith("layer"))
     rows = [line.split() for line in lines[start + 1 : start + 2 + tiny.BLOCKS]]
     assert [row[0] for row in rows] == ["0", "1", "2", "all"]
-    assert rows[0][3] == "0.000"
+    assert rows[0][4] == "0.000"
     assert all(float(cell) == pytest.approx(0.5, abs=0.03) for row in rows for cell in row[1:3])
+    assert [row[3] for row in rows] == ["nan", "nan", "0.125", "0.125"]
+    assert "  3  error     <b>one</b>" in lines
     assert any(line.startswith("Layers that differ most: ") for line in lines)
 
 
