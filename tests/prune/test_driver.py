@@ -1,5 +1,6 @@
 """The pass through a model, against Wanda written straight from the paper."""
 
+import gc
 from pathlib import Path
 
 import gguf
@@ -95,6 +96,29 @@ def test_memory_does_not_grow_with_depth(tmp_path: Path, monkeypatch: pytest.Mon
         with GGUFFile(model.path) as file:
             needed.append(memory_needed(file, 32, 1024, PruneOptions()))
     assert needed[0] == needed[1] > 32 * 1024 * (tiny.HIDDEN + tiny.INTERMEDIATE) * 4
+
+
+def test_blocks_that_are_done_are_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes of the tensors that are alive at the end of the last block, as the collector sees them."""
+    alive = []
+    for blocks in (2, 7):
+        monkeypatch.setattr(tiny, "BLOCKS", blocks)
+        model = tiny.write_tiny_model(tmp_path / f"{blocks}.gguf", "qwen2")
+        before = _tensor_bytes()
+        with GGUFFile(model.path) as file:
+            for matrix in prune_blocks(file, TOKENS, PruneOptions(least_squares=True)):
+                if matrix.name == f"blk.{blocks - 1}.ffn_down.weight":
+                    alive.append(_tensor_bytes() - before)  # noqa: PERF401 (it is the state in the middle of the loop)
+    block = 4 * (2 * tiny.HIDDEN * tiny.HEADS * tiny.HEAD_DIM + 3 * tiny.HIDDEN * tiny.INTERMEDIATE)
+    assert alive[0] > block
+    assert alive[1] - alive[0] < block // 4
+
+
+def _tensor_bytes() -> int:
+    there = [each for each in gc.get_objects() if type(each) in {torch.Tensor, torch.nn.Parameter}]
+    return sum(
+        {each.data_ptr(): each.untyped_storage().nbytes() for each in there if each.device.type == "cpu"}.values()
+    )
 
 
 def test_weights_that_are_not_finite_are_named(tmp_path: Path) -> None:
