@@ -31,6 +31,10 @@ def base_to_build_from(store: Store, settings: Settings, name: str | None) -> Ba
     Raises:
         UsageError: there is no such model, or it has not been fetched.
     """
+    if name is not None and Path(name).is_dir():
+        raise UsageError(
+            f"{name} is a folder; take the model in it into the store first, with sned import {name}, and name that."
+        )
     wanted = base_called(load_catalog(settings.catalog), store, name or settings.base)
     entry = store.base(wanted)
     if entry is None:

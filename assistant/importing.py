@@ -28,10 +28,10 @@ class Imported:
 
 
 def import_model(source: Path, store: Store, catalog: Catalog, name: str | None, licence: str | None) -> Imported:
-    """Copies a GGUF file into the store, as a base model that is chosen by its name.
+    """Copies a GGUF file into the store, as a base model that is chosen by its name; a folder is turned into one.
 
     Args:
-        source: the file, plain or sparse.
+        source: the file, plain or sparse, or a Hugging Face folder.
         store: where it goes.
         catalog: whose names are not to be had.
         name: what to call it; the file's name in lower case by default.
@@ -39,11 +39,16 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
 
     Raises:
         UsageError: the name cannot be had, or there is no such file.
+        CheckpointError: the folder holds no model that can be turned into GGUF.
         EngineError: the file is no usable language model.
         StoreError: another model has the name, or the store cannot be written.
     """
+    if source.is_dir():
+        return _import_folder(
+            source, store, _free_name(name or source.resolve().name.lower(), source, catalog), licence
+        )
     if not source.is_file():
-        raise UsageError(f"There is no model file {source}; give the path of a GGUF file.")
+        raise UsageError(f"There is no model {source}; give the path of a GGUF file or a folder of safetensors.")
     name = _free_name(name or source.stem.lower(), source, catalog)
     check_usable(source)
     digest = sha256_of(source)
@@ -68,6 +73,40 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
         entry = installation.commit(manifest)
         assert isinstance(entry, BaseEntry)
         return Imported(entry, new=True)
+
+
+def _import_folder(source: Path, store: Store, name: str, licence: str | None) -> Imported:
+    with store.installing("bases", name) as installation:
+        path = installation.directory / "model.gguf"
+        there = installation.existing
+        if there is None:
+            _convert(source, path)
+            check_usable(path)
+            manifest = BaseManifest(
+                name=name,
+                sha256=sha256_of(path),
+                size=path.stat().st_size,
+                licence=licence or _UNKNOWN,
+                source=f"the folder {source.resolve().name}",
+            )
+            there = installation.commit(manifest)
+            assert isinstance(there, BaseEntry)
+            return Imported(there, new=True)
+    raise StoreError(f"A model is called {name} already; choose another --name, or sned models remove {name}.")
+
+
+def _convert(source: Path, path: Path) -> None:
+    from export.hugging_face.reading import write_gguf
+
+    try:
+        write_gguf(source, path)
+    except OSError as error:
+        if out_of_space(error):
+            raise  # the store says what to do
+        raise StoreError(
+            f"{source} cannot be read, or {path.parent} not written: {error.strerror or error}; choose another folder "
+            "with SNED_HOME."
+        ) from error
 
 
 def _copy(source: Path, path: Path) -> None:

@@ -9,7 +9,12 @@ from assistant.cli.output import print_json
 
 
 def import_model(
-    file: Annotated[Path, typer.Argument(help="A GGUF file, plain or sparse.", metavar="FILE.gguf")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A GGUF file, plain or sparse; or a Hugging Face folder with safetensors.", metavar="FILE.gguf|DIR"
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="What to call it; the file's name by default.")] = None,
     licence: Annotated[str | None, typer.Option(help="Its licence; what the file says by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,

@@ -28,12 +28,12 @@ def _split_by(*patterns: str) -> list[dict[str, Any]]:
 
 # How text is cut before merging, by llama.cpp's names (llama-vocab.cpp).
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)"
-_ENDINGS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+CASE_ENDINGS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 _WORDS, _SPACE = r"[^\r\n\p{L}\p{N}]?\p{L}+", r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_QWEN = _split_by(rf"{_ENDINGS}|{_WORDS}|\p{{N}}|{_SPACE}")
-_LLAMA3 = _split_by(rf"{_ENDINGS}|{_WORDS}|\p{{N}}{{1,3}}|{_SPACE}")
+_QWEN = _split_by(rf"{CASE_ENDINGS}|{_WORDS}|\p{{N}}|{_SPACE}")
+_LLAMA3 = _split_by(rf"{CASE_ENDINGS}|{_WORDS}|\p{{N}}{{1,3}}|{_SPACE}")
 _DIGITS = _split_by(r"\p{N}", _GPT2)
-_PRE_TOKENIZERS = {
+PRE_TOKENIZERS = {
     "qwen2": _QWEN,
     "deepseek-r1-qwen": _QWEN,
     "llama-bpe": _LLAMA3,
@@ -58,10 +58,10 @@ def tokenizer_files(file: GGUFFile) -> dict[str, dict[str, Any]]:
         CheckpointError: the tokenizer is of a kind that cannot be written so, or contradicts itself.
     """
     kind, pre = file.value(MODEL), file.value(_PRE, "")
-    if kind != "gpt2" or pre not in _PRE_TOKENIZERS:
+    if kind != "gpt2" or pre not in PRE_TOKENIZERS:
         raise CheckpointError(
             f"{file.path} has a tokenizer of the kind {kind!r}, {pre!r}, which cannot be written as tokenizer.json; "
-            f"only 'gpt2' with one of these can: {', '.join(sorted(_PRE_TOKENIZERS))}. Export it as --to dense."
+            f"only 'gpt2' with one of these can: {', '.join(sorted(PRE_TOKENIZERS))}. Export it as --to dense."
         )
     tokens, types, merges = (_list(file, key) for key in (TOKENS, TYPES, MERGES))
     if len(types) != len(tokens) or len(set(tokens)) != len(tokens):
@@ -77,7 +77,7 @@ def tokenizer_files(file: GGUFFile) -> dict[str, dict[str, Any]]:
                 if kind in _ADDED
             ],
             "normalizer": _NORMALIZERS.get(pre),
-            "pre_tokenizer": {"type": "Sequence", "pretokenizers": _PRE_TOKENIZERS[pre]},
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": PRE_TOKENIZERS[pre]},
             "post_processor": _post_processor(file, tokens),
             "decoder": _bytes(use_regex=True),
             "model": {

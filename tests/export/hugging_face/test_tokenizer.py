@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.engine.tokenizer import open_tokenizer
-from export.hugging_face.tokenizer import _PRE_TOKENIZERS, tokenizer_files
+from export.hugging_face.tokenizer import PRE_TOKENIZERS, tokenizer_files
 from prune.gguf_file import GGUFFile
 from tests.export.vocabulary.byte_level import opened, tokenizer_of, write_file
 from tests.prune import tiny_models as tiny
@@ -91,7 +91,7 @@ def merges() -> list[tuple[str, str]]:
     return [tuple(pair) for pair in json.loads(learning.to_str())["model"]["merges"]]
 
 
-@pytest.mark.parametrize("pre", sorted(_PRE_TOKENIZERS))
+@pytest.mark.parametrize("pre", sorted(PRE_TOKENIZERS))
 def test_text_is_cut_as_llama_cpp_cuts_it(tmp_path: Path, merges: list[tuple[str, str]], pre: str) -> None:
     context = {"qwen2.context_length": (512, gguf.GGUFValueType.UINT32)}
     path = write_file(tmp_path / "model.gguf", tokenizer_of(merges, pre=pre), more=context)
