@@ -1,9 +1,10 @@
 """Perplexity by score, pattern and reconstruction, on code of a language that was held out of calibration.
 
     python benchmarks/ablation.py --language python wanda/unstructured/none wanda/4:8/distillation
+    python benchmarks/ablation.py --sparsity 0.6 wanda/unstructured/none wanda/unstructured/none/owl
 
-A variant is `score/pattern/reconstruction`; all have the same calibration set. Ratios are to the base model, in the
-windows of `--window` tokens that held-out text is cut into.
+A variant is `score/pattern/reconstruction`, and `/owl` after it for OWL's allocation; all have the same calibration
+set. Ratios are to the base model, in the windows of `--window` tokens that held-out text is cut into.
 """
 
 import argparse
@@ -30,17 +31,20 @@ from export.gguf_writer import GGUFRewriter
 from export.quantise import quantise_q8_0
 from prune.driver import prunable_tensors, prune_blocks
 from prune.gguf_file import GGUFFile
+from prune.patterns import UNSTRUCTURED
 
 
 def variant(text: str, options: argparse.Namespace) -> Recipe:
     """The recipe that a variant's text means, with the numbers given for all."""
-    score, pattern, reconstruction = text.split("/")
+    score, pattern, reconstruction, *allocation = text.split("/")
     changes = {
         "score": score,
         "pattern": pattern,
         "reconstruction": reconstruction,
         "tokens": options.tokens,
         "sequence_length": options.sequence_length,
+        "sparsity": options.sparsity if pattern == UNSTRUCTURED else None,
+        "allocation": allocation[0] if allocation else None,
         "training_tokens": options.training_tokens if reconstruction == "distillation" else 0,
     }
     return recipe_called("balanced", changes)
@@ -49,9 +53,10 @@ def variant(text: str, options: argparse.Namespace) -> Recipe:
 def main() -> int:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("variants", nargs="+", metavar="SCORE/PATTERN/RECONSTRUCTION")
+    parser.add_argument("variants", nargs="+", metavar="SCORE/PATTERN/RECONSTRUCTION[/ALLOCATION]")
     parser.add_argument("--language", default="python")
     parser.add_argument("--base", help="a base model in the store; the default one otherwise")
+    parser.add_argument("--sparsity", type=float, help="of unstructured variants")
     parser.add_argument("--tokens", type=int, default=Recipe().tokens)
     parser.add_argument("--sequence-length", type=int, default=Recipe().sequence_length)
     parser.add_argument("--training-tokens", type=int, default=Recipe().training_tokens)

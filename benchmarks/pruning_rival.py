@@ -1,4 +1,4 @@
-"""The side of llm-compressor in `benchmarks/prune.py`: prunes once, and says as JSON what it took. Needs no sned.
+"""The side of llm-compressor in `benchmarks/pruning.py`: prunes once, and says as JSON what it took. Needs no sned.
 
 python -m venv RIVAL && RIVAL/bin/pip install 'llmcompressor==0.14.*' torch
 """

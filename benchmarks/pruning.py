@@ -1,7 +1,7 @@
 """Plain Wanda by sned and by llm-compressor's WandaPruningModifier, in one run: time, memory, and whether masks agree.
 
     python -m venv RIVAL && RIVAL/bin/pip install 'llmcompressor==0.14.*' torch
-    python benchmarks/prune.py --rival RIVAL/bin/python [--sequences 8] [--length 512] [--dtype bf16]
+    python benchmarks/pruning.py --rival RIVAL/bin/python [--sequences 8] [--length 512] [--dtype bf16]
 
 Both prune the same Hugging Face folder (the base model, as `sned export --to safetensors` writes it) with the same
 tokens and threads, each in a process of its own. What loading takes is counted apart: sned loads block by block as it
@@ -31,7 +31,7 @@ from prune.architectures import Matrix
 from prune.options import PruneOptions
 from prune.safetensors_file import SafetensorsFile
 
-RIVAL_SCRIPT = Path(__file__).with_name("prune_rival.py")
+RIVAL_SCRIPT = Path(__file__).with_name("pruning_rival.py")
 
 
 def own(folder: Path, work: Path, sparsity: float) -> dict[str, float]:
