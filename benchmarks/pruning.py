@@ -66,6 +66,7 @@ def own(folder: Path, work: Path, sparsity: float) -> dict[str, float]:
 
     BlockLoader.load, MaskPass._mask = timed_load, kept_mask
     with SafetensorsFile(folder) as file:
+        BlockLoader(file, 1)  # imports what transformers has for this model, as llm-compressor's side does with loading
         started, processor = time.perf_counter(), time.process_time()
         for _ in prune_blocks(file, np.load(work / "tokens.npy"), PruneOptions(sparsity=sparsity)):
             pass
@@ -114,10 +115,13 @@ def main() -> int:
             base = base_to_build_from(Store(settings.home), settings, options.base)
             write_folder(base.path, folder, DType(options.dtype))
         # Time does not depend on which tokens they are.
-        tokens = np.random.default_rng(0).integers(0, 50_000, (options.sequences, options.length)).astype(np.int32)
+        with SafetensorsFile(folder) as file:
+            vocabulary = file.tensor("token_embd.weight").shape[0]
+        tokens = np.random.default_rng(0).integers(0, vocabulary, (options.sequences, options.length)).astype(np.int32)
         np.save(work / "tokens.npy", tokens)
         ours = run(sys.executable, __file__, "--own", work, "--folder", folder, "--sparsity", str(options.sparsity))
-        rival = run(options.rival, RIVAL_SCRIPT, folder, work, "--sparsity", str(options.sparsity))
+        # Isolated: this folder has modules with names of packages that it looks for.
+        rival = run(options.rival, "-I", RIVAL_SCRIPT, folder, work, "--sparsity", str(options.sparsity))
     print(f"{options.sequences} x {options.length} tokens, {ours['threads']} and {rival['threads']} threads")
     print(f"{'':24}{'sned':>10}{'llm-compressor':>16}{'ratio':>8}")
     for label, key, unit in (

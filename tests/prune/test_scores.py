@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from prune.masks import unstructured_mask
 from prune.scores import InputNorms, ria_scores, scores_of, wanda_scores
 
 
@@ -27,6 +28,20 @@ def test_norms_of_nothing_are_refused() -> None:
 def test_score_is_the_papers_product() -> None:
     weight, norms = torch.tensor([[-2.0, 3.0], [0.5, -1.0]]), torch.tensor([10.0, 1.0])
     assert wanda_scores(weight, norms).tolist() == [[20.0, 3.0], [5.0, 1.0]]
+
+
+@given(st.data())
+def test_the_mask_of_given_norms_is_exactly_that_of_the_formula_and_a_sort(data: st.DataObject) -> None:
+    """As llm-compressor's `sparsify_weight` has it: the products in single precision, and a stable sort of each row."""
+    rows, inputs = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 24))
+    weight = data.draw(hnp.arrays(np.float32, (rows, inputs), elements=st.floats(-4, 4, width=16)))
+    norms = data.draw(hnp.arrays(np.float32, inputs, elements=st.floats(0, 8, width=16)))
+    pruned = data.draw(st.integers(0, inputs))
+    scores = wanda_scores(torch.from_numpy(weight), torch.from_numpy(norms))
+    expected = np.ones((rows, inputs), dtype=bool)
+    lowest = np.argsort(np.abs(weight) * norms, axis=1, kind="stable")[:, :pruned]
+    np.put_along_axis(expected, lowest, False, axis=1)
+    assert (unstructured_mask(scores, pruned).numpy() == expected).all()
 
 
 @given(st.data())
