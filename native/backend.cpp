@@ -29,7 +29,6 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr int64_t kMostColumns = 1 << 17;  // of a matrix that is packed
-constexpr int64_t kRowsAtOnce = 16;
 constexpr int64_t kPieces = 8;  // that each thread's share of a matrix is cut into, so that a slow thread holds up no other
 
 // What ggml takes of memory is a matrix's worst case: pages are there once they are written.
@@ -78,8 +77,13 @@ void buffer_free(ggml_backend_buffer_t buffer) {
 
 void * buffer_base(ggml_backend_buffer_t buffer) { return static_cast<Memory *>(buffer->context)->base; }
 
+// Bits of a value that is packed, 0 for types that are not.
+int64_t bits_of(const ggml_tensor * tensor) {
+    return tensor->type == GGML_TYPE_Q8_0 ? 8 : tensor->type == GGML_TYPE_Q4_0 ? 4 : 0;
+}
+
 bool can_pack(const ggml_tensor * tensor) {
-    return tensor->type == GGML_TYPE_Q8_0 && ggml_is_contiguous(tensor) && ggml_n_dims(tensor) <= 2 && !tensor->view_src &&
+    return bits_of(tensor) && ggml_is_contiguous(tensor) && ggml_n_dims(tensor) <= 2 && !tensor->view_src &&
            tensor->ne[0] <= kMostColumns;
 }
 
@@ -89,12 +93,12 @@ ggml_status buffer_init_tensor(ggml_backend_buffer_t, ggml_tensor * tensor) {
 
 void buffer_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
     GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is packed as a whole");
-    sned_pack_q8_0(data, tensor->ne[1], tensor->ne[0], tensor->data);
+    sned_pack_dense(bits_of(tensor), data, tensor->ne[1], tensor->ne[0], tensor->data);
 }
 
 void buffer_get(ggml_backend_buffer_t, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
     GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is unpacked as a whole");
-    if (const auto * matrix = packed_of(tensor)) sned_unpack_q8_0(matrix, data);
+    if (const auto * matrix = packed_of(tensor)) sned_unpack_dense(matrix, data);
     else std::fill_n(static_cast<uint8_t *>(data), size, uint8_t(0));
 }
 
@@ -131,7 +135,7 @@ size_t type_alignment(ggml_backend_buffer_type_t) { return kAlignment; }
 
 size_t type_alloc_size(ggml_backend_buffer_type_t, const ggml_tensor * tensor) {
     const size_t dense = ggml_nbytes(tensor);
-    return can_pack(tensor) ? std::max(dense, sned_pack_bound(tensor->ne[1], tensor->ne[0])) : dense;
+    return can_pack(tensor) ? std::max(dense, sned_pack_bound(bits_of(tensor), tensor->ne[1], tensor->ne[0])) : dense;
 }
 
 bool type_is_host(ggml_backend_buffer_type_t) { return false; }
@@ -158,8 +162,8 @@ void multiply(Context & context, const ggml_tensor * node) {
                             i3 * int64_t(x->nb[3]);
         sned_quantise(width, reinterpret_cast<const float *>(from), columns + apart * size_t(j));
     };
-    const int64_t share = rows / (context.threads * kPieces) / kRowsAtOnce * kRowsAtOnce;
-    const int64_t piece = std::max(share, kRowsAtOnce);
+    const int64_t share = rows / (context.threads * kPieces) / int64_t(SNED_PANEL) * int64_t(SNED_PANEL);
+    const int64_t piece = std::max(share, int64_t(SNED_PANEL));
     if (count == 1) quantise(0);
     std::atomic<int64_t> next_column{0}, next_row{0};
 #pragma omp parallel num_threads(context.threads)
@@ -313,6 +317,9 @@ const char * sned_sparse_ggml(void) { return SNED_GGML; }
 
 // Where pruned matrices are to lie.
 ggml_backend_buffer_type_t sned_sparse_buffer_type(void) { return packed_type(); }
+
+// So many threads for a backend of this library.
+void sned_sparse_set_threads(ggml_backend_t backend, int threads) { set_threads(backend, threads); }
 
 // ggml's entry point: nothing where the ggml that loads it is another one, whose structures may differ.
 ggml_backend_reg_t ggml_backend_init(void) {
