@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from gguf.constants import GGMLQuantizationType
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from assistant.engine.native import capture_log, llama_cpp
 from assistant.errors import CheckpointError
+from export.sparse.dense import VALUES_OF, coded
 from export.sparse.records import is_sparse, read_records
 from prune.gguf_file import GGUFFile, TensorInfo
 
@@ -31,7 +32,6 @@ DENSE = "dense"
 _FAST_KERNEL = 2
 _MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
 _MOST_COLUMNS = 1 << 17
-_BLOCK_BYTES = 34  # Q8_0: a half-precision scale and 32 values
 _SAMPLE_BLOCKS = 2048
 _FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
 
@@ -148,15 +148,17 @@ def patterns_of(names: Iterable[str]) -> list[str]:
 
 
 def _can_pack(name: str, shape: tuple[int, ...], kind: GGMLQuantizationType) -> bool:
-    fits = kind is GGMLQuantizationType.Q8_0 and len(shape) == 2 and shape[-1] <= _MOST_COLUMNS
+    fits = kind in VALUES_OF and len(shape) == 2 and shape[-1] <= _MOST_COLUMNS
     return fits and _MATRIX.fullmatch(name) is not None
 
 
 def _zeros(file: GGUFFile, tensor: TensorInfo) -> float:
     """The share of zeros in the matrix's first blocks."""
-    data = np.frombuffer(next(iter(file.copy_chunks(tensor, _SAMPLE_BLOCKS * _BLOCK_BYTES))), dtype=np.uint8)
-    values = data.reshape(-1, _BLOCK_BYTES)[:, 2:]
-    return 1 - np.count_nonzero(values) / values.size
+    block, block_bytes = GGML_QUANT_SIZES[tensor.type]
+    data = np.frombuffer(next(iter(file.copy_chunks(tensor, _SAMPLE_BLOCKS * block_bytes))), dtype=np.uint8)
+    blocks = data[: data.size // block_bytes * block_bytes].reshape(-1, block_bytes)
+    matrix = coded(blocks.ravel(), (len(blocks), block), tensor.type)
+    return 1 - np.count_nonzero(matrix.codes) / matrix.codes.size
 
 
 @functools.cache
