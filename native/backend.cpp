@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ggml-backend.h"
@@ -67,6 +68,15 @@ const sned_packed * packed_of(const ggml_tensor * tensor) {
     return matrix->magic == SNED_PACKED_MAGIC ? matrix : nullptr;
 }
 
+// A matrix that was packed before ggml hands over its dense bytes, in the thread that loads the model.
+struct Given {
+    std::string name;
+    const void * matrix = nullptr;
+    size_t size = 0;
+};
+
+thread_local Given given;
+
 // --- buffers
 
 void buffer_free(ggml_backend_buffer_t buffer) {
@@ -91,8 +101,20 @@ ggml_status buffer_init_tensor(ggml_backend_buffer_t, ggml_tensor * tensor) {
     return can_pack(tensor) ? GGML_STATUS_SUCCESS : GGML_STATUS_FAILED;
 }
 
+// Whether the packed matrix there is one of the tensor's shape.
+bool fits(const ggml_tensor * tensor) {
+    const auto * matrix = packed_of(tensor);
+    return matrix && matrix->rows == tensor->ne[1] && matrix->columns == tensor->ne[0] && matrix->bits == bits_of(tensor);
+}
+
 void buffer_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
     GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is packed as a whole");
+    const size_t most = sned_pack_bound(bits_of(tensor), tensor->ne[1], tensor->ne[0]);
+    const Given from = std::exchange(given, {});
+    if (from.matrix && from.name == tensor->name && from.size <= most) {
+        std::memcpy(tensor->data, from.matrix, from.size);
+        if (fits(tensor)) return;
+    }
     sned_pack_dense(bits_of(tensor), data, tensor->ne[1], tensor->ne[0], tensor->data);
 }
 
@@ -317,6 +339,9 @@ const char * sned_sparse_ggml(void) { return SNED_GGML; }
 
 // Where pruned matrices are to lie.
 ggml_backend_buffer_type_t sned_sparse_buffer_type(void) { return packed_type(); }
+
+// The packed matrix of this name, until llama.cpp sets the tensor in this thread: what it sets it to is not looked at then.
+void sned_sparse_give(const char * name, const void * matrix, size_t size) { given = {name, matrix, size}; }
 
 // So many threads for a backend of this library.
 void sned_sparse_set_threads(ggml_backend_t backend, int threads) { set_threads(backend, threads); }

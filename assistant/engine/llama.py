@@ -77,7 +77,7 @@ class LlamaEngine:
             check_memory(path, shape, options.context)
         parameters = _model_parameters(options)
         placement = place(path, options.sparse_backend, parameters)
-        self._handle: Any = load_model(path, shape, parameters)
+        self._handle: Any = load_model(path, shape, parameters, placement.matrices)
         self._context: Any = None
         try:
             self._context = _open_context(self._handle, path, options)

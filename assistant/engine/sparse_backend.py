@@ -9,7 +9,7 @@ import functools
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,15 +63,18 @@ class Placement:
     """Where a model's matrices go when it is loaded; has to live until then.
 
     Attributes:
+        matrices: the names of those that are packed.
         backend: what computes with them: `dense`, or `sparse` and the kernel's name.
     """
 
-    def __init__(self, patterns: list[str], parameters: Any) -> None:
-        """Enters patterns of tensor names, if there are any, into a `llama_model_params`."""
+    def __init__(self, matrices: Collection[str], parameters: Any) -> None:
+        """Enters matrices, if there are any, into a `llama_model_params`."""
+        self.matrices = matrices
         self.backend = DENSE
-        if not patterns:
+        if not matrices:
             return
-        buffer_type = _load().sned_sparse_buffer_type()
+        patterns = patterns_of(matrices)
+        buffer_type = load_library().sned_sparse_buffer_type()
         self._overrides = (_Override * (len(patterns) + 1))(
             *(_Override(pattern.encode(), buffer_type) for pattern in patterns)
         )
@@ -86,7 +89,7 @@ def available() -> Available:
     if not LIBRARY.is_file():
         return Available(reason="it is not built")
     try:
-        library = _load()
+        library = load_library()
     except OSError as error:
         return Available(reason=f"it cannot be loaded ({error})")
     built, running = library.sned_sparse_ggml().decode(), _running_ggml()
@@ -115,12 +118,12 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
     if mode == "off" or parameters.n_gpu_layers > 0:
         return Placement([], parameters)
     try:
-        patterns = patterns_of(pruned_matrices(path))
+        matrices = pruned_matrices(path)
     except CheckpointError:
         return Placement([], parameters)  # who loads it says what is wrong
-    if not patterns or not (found := available()).kernel or (mode == "auto" and not found.fast):
+    if not matrices or not (found := available()).kernel or (mode == "auto" and not found.fast):
         return Placement([], parameters)
-    return Placement(patterns, parameters)
+    return Placement(matrices, parameters)
 
 
 def pruned_matrices(path: Path) -> list[str]:
@@ -162,11 +165,17 @@ def _zeros(file: GGUFFile, tensor: TensorInfo) -> float:
 
 
 @functools.cache
-def _load() -> ctypes.CDLL:
+def load_library() -> ctypes.CDLL:
+    """The library, which need not be usable: `available` tells.
+
+    Raises:
+        OSError: it is not there, or cannot be loaded.
+    """
     library = ctypes.CDLL(str(LIBRARY))
     library.sned_sparse_ggml.restype = ctypes.c_char_p
     library.sned_kernel_name.restype = ctypes.c_char_p
     library.sned_sparse_buffer_type.restype = ctypes.c_void_p
+    library.sned_pack_bound.restype = library.sned_pack_file.restype = ctypes.c_size_t
     return library
 
 

@@ -46,7 +46,7 @@ class Product:
         if packed:
             assert sparse_backend.available().kernel
             self._backend = ctypes.c_void_p(ggml.ggml_backend_init_by_name(b"SNED_SPARSE", None))
-            library = sparse_backend._load()
+            library = sparse_backend.load_library()
             own = ctypes.c_void_p(library.sned_sparse_buffer_type())
             library.sned_sparse_set_threads(self._backend, threads)
         else:

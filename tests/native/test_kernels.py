@@ -51,7 +51,7 @@ def inputs_of(seed: int, tokens: int, columns: int) -> np.ndarray:
 @example(seed=0, bits=4, shape=(40, 28, 1), zeros=0.5)
 @given(bits=st.sampled_from([8, 4]), shape=SHAPES, zeros=st.floats(0, 1), seed=SEEDS)
 def test_products_are_those_of_double_precision(
-    library: ctypes.CDLL, kernel: int, bits: int, shape: tuple[int, int, int], zeros: float, seed: int
+    *, library: ctypes.CDLL, kernel: int, bits: int, shape: tuple[int, int, int], zeros: float, seed: int
 ) -> None:
     rows, blocks, tokens = shape
     made = Dense.random(bits, (rows, blocks * BLOCK), zeros, seed)
@@ -67,7 +67,7 @@ def test_products_are_those_of_double_precision(
 @settings(deadline=None, max_examples=30)
 @given(bits=st.sampled_from([8, 4]), shape=SHAPES, zeros=st.floats(0, 1), seed=SEEDS)
 def test_all_kernels_give_the_same_bits_for_few_and_many_tokens(
-    library: ctypes.CDLL, kernel: int, bits: int, shape: tuple[int, int, int], zeros: float, seed: int
+    *, library: ctypes.CDLL, kernel: int, bits: int, shape: tuple[int, int, int], zeros: float, seed: int
 ) -> None:
     rows, blocks, tokens = shape
     made = Dense.random(bits, (rows, blocks * BLOCK), zeros, seed)
@@ -116,7 +116,7 @@ def test_extreme_activations_do_no_harm(library: ctypes.CDLL, kernel: int, value
     bits=st.sampled_from([8, 4]), seed=SEEDS, rows=st.integers(1, 40), blocks=st.integers(1, 40), zeros=st.floats(0, 1)
 )
 def test_the_dense_bytes_come_back(
-    library: ctypes.CDLL, bits: int, seed: int, rows: int, blocks: int, zeros: float
+    *, library: ctypes.CDLL, bits: int, seed: int, rows: int, blocks: int, zeros: float
 ) -> None:
     made = Dense.random(bits, (rows, blocks * BLOCK), zeros, seed)
     packed, back = pack(library, made), np.zeros_like(made.data)
@@ -164,7 +164,7 @@ def packed_of_file(library: ctypes.CDLL, stored: PackedMatrix, bits: int, size: 
 @pytest.mark.parametrize(("pattern", "columns"), [("unstructured", 96), ("4:8", 96), ("2:4", 64), ("16:32", 160)])
 @pytest.mark.parametrize(("values", "bits"), [("int8", 8), ("int4", 4), ("int4", 8)])
 def test_matrices_of_sparse_files_are_packed_as_they_lie_there(
-    library: ctypes.CDLL, pattern: str, columns: int, block: int, values: str, bits: int
+    *, library: ctypes.CDLL, pattern: str, columns: int, block: int, values: str, bits: int
 ) -> None:
     form = SparseFormat(Pattern.parse(pattern), ValueType(values), block)
     matrix = coded(form.pattern, form.values, block, columns)
