@@ -52,7 +52,7 @@ struct Form : sned_file_form {
 
     // Unpacks one row: false if its mask has another number of ones than its pattern and the values there are.
     bool unpack(const uint8_t * row, const uint8_t * end, int64_t into, uint8_t * to_scales, uint8_t * to) const {
-        if (end - row < head() || !finite_halves(row, scales())) return false;
+        if (end - row < head() || !finite_halves(row, scales()) || bits_after_mask(row)) return false;
         for (int64_t i = 0; i < blocks_of(columns); ++i) std::memcpy(to_scales + 2 * i, row + 2 * (i * kBlock / block), 2);
         const uint8_t *mask = row + 2 * scales(), *values = row + head();
         const int64_t room = (end - values) * 8 / bits;
@@ -68,7 +68,13 @@ struct Form : sned_file_form {
             }
             if (group && ones != kept_of) return false;
         }
-        return (kept < 0 || next == kept) && value_bytes(next) <= end - values;
+        return (kept < 0 || next == kept) && rounded(head() + value_bytes(next), 8) == end - row;
+    }
+
+    // Whether a mask has bits after the last column.
+    bool bits_after_mask(const uint8_t * row) const {
+        const int64_t count = columns / width() * stored();
+        return count % 8 && row[head() - 1] >> count % 8;
     }
 };
 
@@ -88,6 +94,7 @@ extern "C" size_t sned_pack_file(const sned_file_form * given, const void * file
         std::memcpy(&entry, base + 4 * row, sizeof entry);
         return 8 * int64_t(entry);
     };
+    if (offset(0) != 0 || offset(rows) != room) return 0;
     Writer writer(bits, rows, columns, out);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks_of(columns)));
     for (int64_t first = 0; first < rows; first += kRows) {

@@ -20,13 +20,12 @@ _MOST_AHEAD = 512 << 20
 
 
 class TakenMatrices(Protocol):
-    """Who takes packed matrices in a form of its own, not unpacked.
+    """Who takes packed matrices in a form of its own, not unpacked."""
 
-    Attributes:
-        names: of the matrices.
-    """
-
-    names: Collection[str]
+    @property
+    def names(self) -> Collection[str]:
+        """Of the matrices."""
+        ...
 
     def convert(self, name: str, packed: PackedMatrix) -> Bytes:
         """A matrix in that form; called in any thread.
