@@ -114,6 +114,7 @@ void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int6
 void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
+void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width);
 #endif
 
 // Sixteen rows before they are packed: what is stored for each weight, and scales.

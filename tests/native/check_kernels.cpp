@@ -61,10 +61,28 @@ bool check(std::mt19937 & random, int64_t bits, int64_t rows, int64_t blocks, in
     return true;
 }
 
+// Any bytes as a sparse GGUF's matrix, whose size is right as often as not.
+void check_file(std::mt19937 & random) {
+    const int64_t groups[] = {0, 4, 8, 16, 32}, columns = 32 * (1 + random() % 8), bits = random() % 2 ? 8 : 4;
+    const int64_t group = groups[random() % 5], rows = 1 + random() % 20, kept_of = group / 2;
+    const int64_t kept = group ? columns / 2 : int64_t(random() % 3 ? random() % size_t(columns) : -1);
+    const sned_file_form form = {rows, columns, bits, 32, group, kept_of, kept};
+    const int64_t mask = (group == 4 || group == 8 ? columns / group * (group - 1) : columns) / 8;
+    const int64_t values = bits == 8 ? kept : group ? (kept + 31) / 32 * 16 : (kept + 1) / 2;
+    const int64_t row = (columns / 16 + mask + values + 7) / 8 * 8;
+    const size_t size = kept < 0 ? 64 + random() % 4096 : size_t(rows * row + SNED_SLACK - random() % 2);
+    std::vector<uint8_t> file(size);
+    const uint8_t likely[] = {0x0f, 0x55, 0x2d, 0x00};
+    for (auto & byte : file) byte = random() % 64 ? likely[random() % 4] : uint8_t(random());
+    const Memory out(std::malloc(sned_pack_bound(bits, rows, columns)));
+    sned_pack_file(&form, file.data(), file.size(), bits, out.get());
+}
+
 }  // namespace
 
 int main() {
     std::mt19937 random(1);
+    for (int i = 0; i < 5000; ++i) check_file(random);
     for (int i = 0; i < 60; ++i) {
         const int64_t rows = 1 + random() % 40, blocks = 1 + random() % 40, count = 1 + random() % 30;
         const unsigned zeros = i % 3 == 0 ? 50 : random() % 101;

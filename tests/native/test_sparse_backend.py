@@ -3,6 +3,7 @@
 import logging
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -16,7 +17,9 @@ from assistant.engine.memory import read_shape
 from assistant.engine.native import llama_cpp
 from assistant.engine.protocol import Prompt, Sampling, Segment
 from assistant.engine.sparse_backend import LIBRARY, SparseBackend, available, patterns_of, place, pruned_matrices
+from assistant.errors import EngineError
 from export.sparse.convert import dense_to_sparse
+from export.sparse.reader import SparseFile
 from tests.prune.tiny_models import BLOCKS, write_tiny_model
 
 PROMPTS = ("def f(x):\n", "import os", "for i in")
@@ -56,7 +59,7 @@ def logits(path: Path, mode: SparseBackend, batch: int) -> np.ndarray:
     parameters = llama_cpp.llama_model_default_params()
     placement = place(path, mode, parameters)
     assert (placement.backend != "dense") == (mode == "on")
-    model = load_model(path, read_shape(path), parameters)
+    model = load_model(path, read_shape(path), parameters, placement.matrices)
     options = llama_cpp.llama_context_default_params()
     options.n_ctx, options.n_threads, options.n_threads_batch = 256, 2, 2
     context = llama_cpp.llama_init_from_model(model, options)
@@ -134,3 +137,37 @@ def test_without_the_library_models_run_dense(
         assert "not built" in available().reason
     finally:
         available.cache_clear()
+
+
+@built
+def test_no_plain_copy_of_a_packed_matrix_is_made(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked = []
+    dense_into = SparseFile.dense_into
+
+    def recorded(self: SparseFile, name: str, out: np.ndarray, *rest: Any) -> None:
+        unpacked.append(name)
+        dense_into(self, name, out, *rest)
+
+    monkeypatch.setattr(SparseFile, "dense_into", recorded)
+    assert written(files[1], "on")[0] != "dense"
+    assert not set(unpacked) & set(pruned_matrices(files[1]))
+    assert written(files[1], "off")[0] == "dense"
+    assert set(unpacked) >= set(pruned_matrices(files[1]))
+
+
+@built
+def test_a_damaged_matrix_is_refused_on_its_way_to_the_backend(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with SparseFile(files[1]) as sparse:
+        tensor = sparse.tensors["blk.1.ffn_up.weight"]
+        info = sparse.file.tensor(tensor.packed_name)
+    whole = bytearray(files[1].read_bytes())
+    start = info.offset + tensor.layout.table_bytes + tensor.layout.scale_bytes
+    whole[start : start + 4] = bytes(4)  # of the first row's mask: half of them were ones
+    spoilt = tmp_path / "spoilt.gguf"
+    spoilt.write_bytes(whole)
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*digest"):
+        written(spoilt, "on")
+    digest = tensor.digest_of(np.frombuffer(bytes(whole[info.offset : info.offset + info.size]), dtype=np.uint8))
+    spoilt.write_bytes(bytes(whole).replace(tensor.digest.encode(), digest.encode()))
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*not those of such a matrix"):
+        written(spoilt, "on")
