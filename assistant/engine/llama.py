@@ -55,7 +55,7 @@ class LlamaOptions:
     gpu_layers: int | Literal["auto"] = "auto"
     batch: int = 64
     check_memory: bool = True
-    sparse_backend: SparseBackend = "off"
+    sparse_backend: SparseBackend = "auto"
 
 
 class LlamaEngine:

@@ -115,7 +115,8 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
         mode: `auto` packs where it makes the model faster, `on` wherever it is possible.
         parameters: a `llama_model_params`.
     """
-    if mode == "off" or parameters.n_gpu_layers > 0:
+    layers = parameters.n_gpu_layers  # those below 0 are all of them
+    if mode == "off" or layers > 0 or (layers < 0 and llama_cpp.llama_supports_gpu_offload()):
         return Placement([], parameters)
     try:
         matrices = pruned_matrices(path)

@@ -1,6 +1,10 @@
 """Pruned models computed with in packed form say what they say dense."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ import numpy as np
 import pytest
 from gguf.constants import GGMLQuantizationType
 
+from assistant.cli.options import without_sparse_backend
 from assistant.engine import sparse_backend
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.loading import load_model
@@ -18,6 +23,7 @@ from assistant.engine.native import llama_cpp
 from assistant.engine.protocol import Prompt, Sampling, Segment
 from assistant.engine.sparse_backend import LIBRARY, SparseBackend, available, patterns_of, place, pruned_matrices
 from assistant.errors import EngineError
+from assistant.settings import load_settings
 from export.sparse.convert import dense_to_sparse
 from export.sparse.reader import SparseFile
 from tests.prune.tiny_models import BLOCKS, write_tiny_model
@@ -102,12 +108,37 @@ def test_greedy_text_is_the_same(files: tuple[Path, Path]) -> None:
 
 
 @built
-def test_dense_models_and_gpus_are_left_alone(files: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.skipif(not available().fast, reason="auto leaves this processor's kernel alone")
+def test_it_is_used_unless_it_is_turned_off(files: tuple[Path, Path], tmp_path: Path) -> None:
+    source = tmp_path / "a.py"
+    source.write_text("def f(x):\n    ")
+    command = [Path(sys.executable).with_name("sned"), "complete", f"{source}:2:5", "--model", files[0], "--json"]
+    environment = {name: value for name, value in os.environ.items() if name != "SNED_SPARSE_BACKEND"}
+    answers = [
+        json.loads(subprocess.run([*command, *extra], check=True, capture_output=True, env=environment).stdout)
+        for extra in ([], ["--no-sparse-backend"])
+    ]
+    assert [each["backend"] for each in answers] == [f"sparse ({available().kernel})", "dense"]
+    assert answers[0]["text"] == answers[1]["text"]
+
+
+def test_turned_off_it_is_off_for_what_is_started_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNED_SPARSE_BACKEND", "on")
+    without_sparse_backend()
+    assert load_settings().sparse_backend == "off"
+
+
+@built
+def test_dense_models_and_gpus_are_left_alone(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parameters = llama_cpp.llama_model_default_params()
     dense = write_tiny_model(tmp_path / "dense.gguf", "qwen2", gguf.GGMLQuantizationType.Q8_0).path
     assert place(dense, "on", parameters).backend == "dense"
-    parameters.n_gpu_layers = 99
-    assert place(files[0], "on", parameters).backend == "dense"
+    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
+    for layers in (99, -1):  # -1 is all of them
+        parameters.n_gpu_layers = layers
+        assert place(files[0], "on", parameters).backend == "dense"
     assert not parameters.tensor_buft_overrides
 
 
