@@ -15,7 +15,7 @@
 namespace sned {
 namespace {
 
-constexpr int64_t kAhead = 2048;   // bytes: memory is asked for before it is needed
+constexpr int64_t kAhead = 4096;   // bytes: memory of 8-bit values is asked for before it is needed
 
 SNED_TARGET SNED_INLINE __m512i broadcast(const void * at) {
     int32_t value;
@@ -125,7 +125,6 @@ SNED_TARGET void few4(const uint8_t * at, int64_t blocks, const Columns & column
     int64_t block = 0;
     for (; block + 2 <= blocks; block += 2) {
         const uint8_t *masks = at + 2 * kScaleBytes, *low = masks + 2 * kMaskBytes, *high = low;
-        fetch(at, 448);
         half_block<N, 0>(at, masks, low, block, columns, out);
         half_block<N, 4>(at + kScaleBytes, masks + kMaskBytes, high, block + 1, columns, out);
         at = low > high ? low : high;

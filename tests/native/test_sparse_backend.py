@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ import pytest
 from gguf.constants import GGMLQuantizationType
 
 from assistant.cli.options import without_sparse_backend
-from assistant.engine import sparse_backend
+from assistant.engine import llama, sparse_backend
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.loading import load_model
-from assistant.engine.memory import read_shape
+from assistant.engine.memory import ModelShape, read_shape
 from assistant.engine.native import llama_cpp
 from assistant.engine.protocol import Prompt, Sampling, Segment
 from assistant.engine.sparse_backend import LIBRARY, SparseBackend, available, patterns_of, place, pruned_matrices
@@ -200,5 +201,25 @@ def test_a_damaged_matrix_is_refused_on_its_way_to_the_backend(files: tuple[Path
         written(spoilt, "on")
     digest = tensor.digest_of(np.frombuffer(bytes(whole[info.offset : info.offset + info.size]), dtype=np.uint8))
     spoilt.write_bytes(bytes(whole).replace(tensor.digest.encode(), digest.encode()))
-    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*not those of such a matrix"):
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*survivors"):
         written(spoilt, "on")
+    matrices, parameters = pruned_matrices(spoilt), llama_cpp.llama_model_default_params()
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*not those of such a matrix"):
+        load_model(spoilt, read_shape(spoilt), parameters, place(spoilt, "on", parameters).matrices)
+    assert "blk.1.ffn_up.weight" in matrices
+
+
+@built
+def test_what_cannot_be_loaded_packed_is_loaded_dense(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As where the system refuses so much address space.
+    def refusing(path: Path, shape: ModelShape, parameters: Any, packed: Collection[str] = ()) -> Any:
+        if packed:
+            raise EngineError("no memory")
+        return load_model(path, shape, parameters)
+
+    monkeypatch.setattr(llama, "load_model", refusing)
+    backend, texts = written(files[0], "on")
+    assert (backend, texts) == written(files[0], "off")
+    assert "trying without" in caplog.text
