@@ -380,8 +380,10 @@ const char * sned_sparse_ggml(void) { return SNED_GGML; }
 ggml_backend_buffer_type_t sned_sparse_buffer_type(void) { return packed_type(); }
 
 // The packed matrix of this name, until llama.cpp sets the tensor in this thread: what it sets it to is not looked at then.
+// None for none.
 void sned_sparse_give(const char * name, const void * matrix, size_t size) {
-    given = {name, static_cast<const sned_packed *>(matrix), size};
+    if (!matrix) given = {};
+    else given = {name, static_cast<const sned_packed *>(matrix), size};
 }
 
 // So many threads for a backend of this library.

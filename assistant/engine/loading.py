@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ def _load_unpacked(path: Path, parameters: Any, packed: Collection[str]) -> Any:
     if not VirtualFile.is_supported():
         return _load_from_copy(path, parameters)
     weights = not parameters.vocab_only
-    taken = PackedMatrices(path, packed) if packed and weights else None
     with (
+        PackedMatrices(path, packed) if packed and weights else nullcontext() as taken,
         DenseView(path, BLOCK_BYTES, ahead=weights, taken=taken) as view,
         VirtualFile(view.size, view.read_into) as file,
     ):

@@ -4,6 +4,7 @@ import ctypes
 from collections.abc import Collection
 from mmap import mmap
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class _FileForm(ctypes.Structure):
 
 
 class PackedMatrices:
-    """Gives the backend a file's matrices in its own layout, for as long as the file is read in one thread.
+    """Gives the backend a file's matrices in its own layout, while a thread reads the file; a context manager.
 
     Attributes:
         names: of the matrices.
@@ -67,6 +68,13 @@ class PackedMatrices:
     def give(self, name: str, converted: Bytes) -> None:
         """Hands the matrix to the backend, which copies it when llama.cpp sets the tensor."""
         self._library.sned_sparse_give(name.encode(), _address(converted), ctypes.c_size_t(converted.size))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Takes back what was given last: llama.cpp may have stopped before it was set."""
+        self._library.sned_sparse_give(None, None, ctypes.c_size_t(0))
 
 
 def _form_of(layout: SparseLayout) -> _FileForm:

@@ -203,10 +203,10 @@ def test_a_damaged_matrix_is_refused_on_its_way_to_the_backend(files: tuple[Path
     spoilt.write_bytes(bytes(whole).replace(tensor.digest.encode(), digest.encode()))
     with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*survivors"):
         written(spoilt, "on")
-    matrices, parameters = pruned_matrices(spoilt), llama_cpp.llama_model_default_params()
+    parameters = llama_cpp.llama_model_default_params()
+    placement = place(spoilt, "on", parameters)
     with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*not those of such a matrix"):
-        load_model(spoilt, read_shape(spoilt), parameters, place(spoilt, "on", parameters).matrices)
-    assert "blk.1.ffn_up.weight" in matrices
+        load_model(spoilt, read_shape(spoilt), parameters, placement.matrices)
 
 
 @built
