@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         default="auto", description="layers to offload when llama.cpp has a GPU backend"
     )
     sparse_backend: Literal["auto", "on", "off"] = Field(
-        default="off",
+        default="auto",
         description="computing with packed pruned matrices: auto where it is faster, on where it is possible, or off",
     )
     context: int = Field(default=4096, ge=256, description="tokens of context the engine is opened with")

@@ -1,115 +1,110 @@
-"""The packed kernels beside ggml's own Q8_0: billions of weights a second, and bits a weight, on one core.
+"""Products with packed matrices beside ggml's own, in one run: billions of weights a second, and bits a weight.
 
-Matrices are larger than the caches, half of their weights zeros without a pattern. Rates are of processor time, the
-best of some rounds in which both take turns: on a busy machine the ratio says more than the figures.
+Every way computes the same graph of one node, with the layout that ggml has for its type. Matrices are larger than
+the caches, half of their weights zeros. The best of some rounds counts, in which all take turns: by the clock, and for
+each processor second, which says more on a busy machine.
 
-    python benchmarks/kernels.py [--columns 896 4864] [--mib 200] [--tokens 1 64]
+    python benchmarks/kernels.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2]
 """
 
 import argparse
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from assistant.engine.native import llama_cpp
-from tests.native.kernels import Q8, aligned, load, numbers, pack, pointer
+from tests.native.kernels import BLOCK, Dense, load, numbers, pack, pointer
+from tests.native.product import Product
 
-ROUNDS = 5
-Q8_0, F32, MEMORY = 8, 0, 64 << 20
+ROUNDS = 7
+DISTINCT_ROWS = 256  # the others are copies of them
+Q8_0, Q4_0, Q3_K = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q3_K
 
 
-def best(works: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Least processor seconds of each, in turns."""
-    times = {name: float("inf") for name in works}
+def pruned(bits: int, columns: int, pattern: tuple[int, int] | None) -> Dense:
+    """Rows of which half is zeros, anywhere or as an N:M pattern says."""
+    random = np.random.default_rng(0)
+    kept, group = pattern or (columns // 2, columns)
+    order = random.random((DISTINCT_ROWS, columns // group, group), dtype=np.float32).argsort(axis=2)
+    zeros = random.random(order.shape) < 0.5 if pattern is None else order >= kept
+    values = random.integers(1, 1 << bits - 1, order.shape)
+    codes = np.where(zeros, 0, values).reshape(DISTINCT_ROWS, columns).astype(np.int8)
+    return Dense.of(bits, codes, np.full((DISTINCT_ROWS, columns // BLOCK), 0.01, dtype=np.float16))
+
+
+def quantised(kind: GGMLQuantizationType, columns: int) -> npt.NDArray[np.uint8]:
+    """Rows of any weights as one of ggml's types, shape (rows, bytes)."""
+    values = np.random.default_rng(0).standard_normal((DISTINCT_ROWS, columns)).astype(np.float32)
+    block, size = GGML_QUANT_SIZES[kind]
+    out = np.empty((DISTINCT_ROWS, columns // block * size), dtype=np.uint8)
+    ggml = llama_cpp.llama_cpp._lib
+    ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
+    ggml.ggml_quantize_chunk(int(kind), pointer(values), pointer(out), *numbers(0, DISTINCT_ROWS, columns), None)
+    return out
+
+
+def ways(
+    columns: int, rows: int, inputs: npt.NDArray[np.float32], threads: int
+) -> Iterator[tuple[str, float, Product]]:
+    """Each way's name, its bits a weight, and the product."""
+
+    def whole(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return np.ascontiguousarray(np.tile(data.reshape(DISTINCT_ROWS, -1), (rows // DISTINCT_ROWS, 1)))
+
+    for kind in (Q8_0, Q4_0, Q3_K):
+        block, size = GGML_QUANT_SIZES[kind]
+        if columns % block == 0:
+            data = whole(quantised(kind, columns))
+            yield f"ggml {kind.name}", 8 * size / block, Product(kind, data, (rows, columns), inputs, threads=threads)
+    library = load()
+    for bits in (8, 4):
+        for name, pattern in (("any half", None), ("4:8", (4, 8)), ("16:32", (16, 32))):
+            matrix = pruned(bits, columns, pattern)
+            taken = 8 * len(pack(library, matrix)) / matrix.weights.size
+            data = whole(matrix.data)
+            product = Product(matrix.kind, data, (rows, columns), inputs, packed=True, threads=threads)
+            yield f"{bits} bits, {name}", taken, product
+
+
+def measure(columns: int, millions: float, tokens: int, threads: int) -> None:
+    """Prints one line for each way."""
+    rows = max(1, round(millions * 1e6 / columns / DISTINCT_ROWS)) * DISTINCT_ROWS
+    inputs = np.random.default_rng(1).standard_normal((tokens, columns)).astype(np.float32)
+    products = list(ways(columns, rows, inputs, threads))
+    wall, processor = ({name: float("inf") for name, _, _ in products} for _ in range(2))
     for _ in range(ROUNDS):
-        for name, work in works.items():
-            started = time.thread_time()
-            work()
-            times[name] = min(times[name], time.thread_time() - started)
-    return times
-
-
-class Dense:
-    """The product as ggml's CPU backend computes it on one thread."""
-
-    class _Parameters(ctypes.Structure):  # ggml_init_params
-        _fields_ = (("size", ctypes.c_size_t), ("buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
-
-    def __init__(self, matrix: Q8, tokens: int) -> None:
-        """A graph of one node, in memory of its own."""
-        ggml = self._ggml = llama_cpp.llama_cpp._lib
-        names = ("init", "new_tensor_2d", "mul_mat", "new_graph", "get_data")
-        for name in names:
-            getattr(ggml, f"ggml_{name}").restype = ctypes.c_void_p
-        rows, columns = matrix.weights.shape
-        parameters = self._Parameters(matrix.data.size + 8 * tokens * (rows + columns) + MEMORY, None, False)
-        self._context = ctypes.c_void_p(ggml.ggml_init(parameters))
-        weights = ctypes.c_void_p(ggml.ggml_new_tensor_2d(self._context, Q8_0, *numbers(columns, rows)))
-        inputs = ctypes.c_void_p(ggml.ggml_new_tensor_2d(self._context, F32, *numbers(columns, tokens)))
-        ctypes.memmove(ggml.ggml_get_data(weights), pointer(matrix.data), matrix.data.size)
-        x = np.random.default_rng(1).standard_normal(tokens * columns).astype(np.float32)
-        ctypes.memmove(ggml.ggml_get_data(inputs), pointer(x), x.nbytes)
-        self._graph = ctypes.c_void_p(ggml.ggml_new_graph(self._context))
-        product = ctypes.c_void_p(ggml.ggml_mul_mat(self._context, weights, inputs))
-        ggml.ggml_build_forward_expand(self._graph, product)
-
-    def run(self) -> None:
-        """Computes it."""
-        self._ggml.ggml_graph_compute_with_ctx(self._context, self._graph, 1)
-
-    def close(self) -> None:
-        """Frees its memory."""
-        self._ggml.ggml_free(self._context)
-
-
-def measure(columns: int, mebibytes: int, tokens: int) -> None:
-    """Prints one line for each kernel."""
-    library, random = load(), np.random.default_rng(0)
-    rows = (mebibytes << 20) // columns // 16 * 16
-    codes = random.integers(-127, 128, (rows, columns), dtype=np.int8)
-    codes[random.random(codes.shape, dtype=np.float32) < 0.5] = 0
-    matrix = Q8.of(codes, np.full((rows, columns // 32), 0.01, dtype=np.float16))
-    packed = pack(library, matrix)
-    apart = library.sned_column_bytes(*numbers(columns))
-    inputs, scratch = aligned(apart * tokens), aligned(library.sned_scratch_bytes(*numbers(columns)))
-    for token in range(tokens):
-        x = random.standard_normal(columns).astype(np.float32)
-        library.sned_quantise(*numbers(columns), pointer(x), pointer(inputs, apart * token))
-    out = np.zeros((tokens, rows), dtype=np.float32)
-
-    def run(kernel: int) -> None:
-        shape = numbers(tokens, 0, rows)
-        library.sned_multiply(
-            kernel, pointer(packed), pointer(inputs), *shape, pointer(out), *numbers(rows), pointer(scratch)
+        for name, _, product in products:
+            started, worked = time.perf_counter(), time.process_time()
+            product.run()
+            wall[name] = min(wall[name], time.perf_counter() - started)
+            processor[name] = min(processor[name], time.process_time() - worked)
+    for name, bits, product in products:
+        work = rows * columns * tokens / 1e9
+        ratios = [processor[f"ggml {rival}"] / processor[name] for rival in ("Q8_0", "Q4_0")]
+        read = rows * columns * bits / 8e9 / wall[name]
+        print(
+            f"{columns:7} {tokens:6} {name:16} {bits:5.2f} {work / wall[name]:9.1f} {work / processor[name]:10.1f}"
+            f" {ratios[0]:8.2f} {ratios[1]:8.2f} {read:7.1f}"
         )
-
-    dense = Dense(matrix, tokens)
-    works: dict[str, Callable[[], object]] = {"ggml Q8_0": dense.run}
-    library.sned_kernel_name.restype = ctypes.c_char_p
-    for kernel in (1, 2):
-        if library.sned_has_kernel(kernel):
-            works[library.sned_kernel_name(kernel).decode()] = lambda kernel=kernel: run(kernel)
-    times = best(works)
-    for name, seconds in times.items():
-        size = matrix.data.size if name == "ggml Q8_0" else len(packed)
-        rate, ratio = codes.size * tokens / seconds / 1e9, times["ggml Q8_0"] / seconds
-        print(f"{columns:7} {tokens:6} {name:16} {8 * size / codes.size:6.2f} {rate:12.1f} {ratio:6.2f}")
-    dense.close()
+        product.close()
 
 
 def main() -> None:
     """Measures what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--columns", type=int, nargs="+", default=[896, 4864])
-    parser.add_argument("--mib", type=int, default=200)
-    parser.add_argument("--tokens", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--columns", type=int, nargs="+", default=[4096])
+    parser.add_argument("--millions", type=float, default=100, help="of weights; an eighth for several tokens")
+    parser.add_argument("--tokens", type=int, nargs="+", default=[1])
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    print("columns tokens kernel             bits   Gweights/s  ratio")
+    print("columns tokens kind              bits  Gweights/s (CPU s)  to Q8_0  to Q4_0    GB/s")
     for columns in arguments.columns:
         for tokens in arguments.tokens:
-            measure(columns, arguments.mib if tokens == 1 else 8, tokens)
+            measure(columns, arguments.millions / (1 if tokens == 1 else 8), tokens, arguments.threads)
 
 
 if __name__ == "__main__":

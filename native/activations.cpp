@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "rows.h"
+#include "panels.h"
 
 #define SNED_INLINE __attribute__((always_inline)) inline
 
@@ -28,26 +28,27 @@ SNED_INLINE float nearest(float value) { return (value + 12582912.0f) - 12582912
 
 SNED_INLINE void quantise(int64_t columns, const float * x, void * column) {
     const Column out(column, columns);
-    for (int64_t b = 0; b < rounded(columns, kGroup) / kBlock; ++b) {
-        float block[kBlock] = {};
-        const int64_t there = std::min(columns - b * kBlock, kBlock);
-        if (there > 0) std::memcpy(block, x + b * kBlock, size_t(there) * sizeof(float));
+    for (int64_t b = 0; b < blocks_of(columns); ++b) {
+        const float * block = x + b * kBlock;
         float largest = 0.0f;
-        for (const float value : block) largest = std::max(largest, std::fabs(value));
+        for (int64_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(block[i]));
         const float scale = through_half(largest / 127.0f);
         // A scale of zero, or that is no number, makes all codes zero.
         const float inverse = scale > 0.0f && scale < HUGE_VALF ? 127.0f / largest : 0.0f;
         int8_t * codes = out.codes + b * kBlock;
-        int32_t sum = 0;
-        for (int64_t i = 0; i < kBlock; ++i) {
-            const float code = nearest(block[i] * inverse);
-            const int32_t whole = code >= -127.0f && code <= 127.0f ? int32_t(code) : 0;
-            codes[i] = int8_t(whole);
-            sum += whole;
+        int32_t total = 0;
+        for (int64_t step = 0; step < kSteps; ++step) {
+            int32_t sum = 0;
+            for (int64_t i = 4 * step; i < 4 * step + 4; ++i) {
+                const float code = nearest(block[i] * inverse);
+                const int32_t whole = code >= -127.0f && code <= 127.0f ? int32_t(code) : 0;
+                codes[i] = int8_t(whole);
+                sum += whole;
+            }
+            out.quads[kSteps * b + step] = -128 * sum;
+            total += sum;
         }
-        int8_t * stepped = out.stepped + b / kLanes * kGroup + b % kLanes * 4;
-        for (int64_t step = 0; step < kSteps; ++step) std::memcpy(stepped + step * 4 * kLanes, codes + 4 * step, 4);
-        out.sums[b] = -128 * sum;
+        out.totals[b] = -8 * total;
         out.scales[b] = scale;
     }
 }
@@ -63,8 +64,7 @@ __attribute__((target("avx2"))) void quantise_avx2(int64_t columns, const float 
 extern "C" {
 
 size_t sned_column_bytes(int64_t columns) {
-    const int64_t padded = rounded(columns, kGroup);
-    return size_t(2 * padded + 8 * (padded / kBlock));
+    return size_t(rounded(2 * columns + columns / 4, 64));  // codes, sums of four and of blocks, scales
 }
 
 void sned_quantise(int64_t columns, const float * x, void * column) {
@@ -76,8 +76,7 @@ void sned_quantise(int64_t columns, const float * x, void * column) {
 }
 
 size_t sned_scratch_bytes(int64_t columns) {
-    const int64_t padded = rounded(columns, kGroup);  // of sixteen rows, and their scales
-    return size_t(16 * padded + 4 * 16 * (padded / kBlock));
+    return size_t(kRows * columns + 4 * kRows * blocks_of(columns));  // a panel that is unpacked, and its scales
 }
 
 int sned_has_kernel(int kernel) {

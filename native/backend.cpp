@@ -11,7 +11,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ggml-backend.h"
@@ -28,14 +30,49 @@ extern "C" const char * ggml_commit(void);
 namespace {
 
 constexpr size_t kAlignment = 64;
+constexpr size_t kLargePage = size_t(2) << 20;
 constexpr int64_t kMostColumns = 1 << 17;  // of a matrix that is packed
-constexpr int64_t kRowsAtOnce = 16;
 constexpr int64_t kPieces = 8;  // that each thread's share of a matrix is cut into, so that a slow thread holds up no other
 
-// What ggml takes of memory is a matrix's worst case: pages are there once they are written.
+// A stretch of address space, whose pages are there once they are written.
+struct Reserved {
+    uint8_t * base = nullptr;
+    size_t size = 0;
+
+    // False where there is no such stretch.
+    bool reserve(size_t wanted) {
+        void * got = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (got == MAP_FAILED) return false;
+        base = static_cast<uint8_t *>(got);
+        size = wanted;
+        return true;
+    }
+
+    ~Reserved() {
+        if (base) munmap(base, size);
+    }
+};
+
+// A buffer's memory. ggml lays tensors out by their worst case: only a head is written there, which says where the packed
+// matrix is. Those lie one after another, so that they can have large pages: with small ones, a product from memory takes
+// up to a third longer.
 struct Memory {
-    void * base;
-    size_t size;
+    Reserved heads;
+    Reserved matrices;
+    size_t used = 0;
+
+    bool reserve(size_t size) {
+        if (!heads.reserve(size) || !matrices.reserve(size + kLargePage)) return false;
+        used = size_t(-reinterpret_cast<intptr_t>(matrices.base)) % kLargePage;
+        madvise(matrices.base + used, size, MADV_HUGEPAGE);  // where that is refused, it works as well
+        return true;
+    }
+};
+
+// What is at a tensor's place.
+struct Head {
+    uint64_t magic;
+    const sned_packed * matrix;
 };
 
 // Memory of the backend's own, which grows and is kept.
@@ -64,22 +101,34 @@ struct Context {
 };
 
 const sned_packed * packed_of(const ggml_tensor * tensor) {
-    const auto * matrix = static_cast<const sned_packed *>(tensor->data);
-    return matrix->magic == SNED_PACKED_MAGIC ? matrix : nullptr;
+    const auto * head = static_cast<const Head *>(tensor->data);
+    return head->magic == SNED_PACKED_MAGIC ? head->matrix : nullptr;
 }
+
+// A matrix that was packed before ggml hands over its dense bytes, in the thread that loads the model.
+struct Given {
+    std::string name;
+    const sned_packed * matrix = nullptr;
+    size_t size = 0;
+};
+
+thread_local Given given;
 
 // --- buffers
 
 void buffer_free(ggml_backend_buffer_t buffer) {
-    auto * memory = static_cast<Memory *>(buffer->context);
-    munmap(memory->base, memory->size);
-    delete memory;
+    delete static_cast<Memory *>(buffer->context);
 }
 
-void * buffer_base(ggml_backend_buffer_t buffer) { return static_cast<Memory *>(buffer->context)->base; }
+void * buffer_base(ggml_backend_buffer_t buffer) { return static_cast<Memory *>(buffer->context)->heads.base; }
+
+// Bits of a value that is packed, 0 for types that are not.
+int64_t bits_of(const ggml_tensor * tensor) {
+    return tensor->type == GGML_TYPE_Q8_0 ? 8 : tensor->type == GGML_TYPE_Q4_0 ? 4 : 0;
+}
 
 bool can_pack(const ggml_tensor * tensor) {
-    return tensor->type == GGML_TYPE_Q8_0 && ggml_is_contiguous(tensor) && ggml_n_dims(tensor) <= 2 && !tensor->view_src &&
+    return bits_of(tensor) && ggml_is_contiguous(tensor) && ggml_n_dims(tensor) <= 2 && !tensor->view_src &&
            tensor->ne[0] <= kMostColumns;
 }
 
@@ -87,14 +136,31 @@ ggml_status buffer_init_tensor(ggml_backend_buffer_t, ggml_tensor * tensor) {
     return can_pack(tensor) ? GGML_STATUS_SUCCESS : GGML_STATUS_FAILED;
 }
 
-void buffer_set(ggml_backend_buffer_t, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
+bool fits(const sned_packed * matrix, const ggml_tensor * tensor) {
+    return matrix->magic == SNED_PACKED_MAGIC && matrix->rows == tensor->ne[1] && matrix->columns == tensor->ne[0] &&
+           matrix->bits == bits_of(tensor);
+}
+
+void buffer_set(ggml_backend_buffer_t buffer, ggml_tensor * tensor, const void * data, size_t offset, size_t size) {
     GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is packed as a whole");
-    sned_pack_q8_0(data, tensor->ne[1], tensor->ne[0], tensor->data);
+    auto & memory = *static_cast<Memory *>(buffer->context);
+    const size_t most = sned_pack_bound(bits_of(tensor), tensor->ne[1], tensor->ne[0]);
+    GGML_ASSERT(memory.used + most <= memory.matrices.size && "a matrix is set once");
+    uint8_t * to = memory.matrices.base + memory.used;
+    const Given from = std::exchange(given, {});
+    size_t taken = from.size;
+    if (from.matrix && from.name == tensor->name && taken <= most && fits(from.matrix, tensor)) {
+        std::memcpy(to, from.matrix, taken);
+    } else {
+        taken = sned_pack_dense(bits_of(tensor), data, tensor->ne[1], tensor->ne[0], to);
+    }
+    memory.used += (taken + kAlignment - 1) / kAlignment * kAlignment;
+    *static_cast<Head *>(tensor->data) = {SNED_PACKED_MAGIC, reinterpret_cast<const sned_packed *>(to)};
 }
 
 void buffer_get(ggml_backend_buffer_t, const ggml_tensor * tensor, void * data, size_t offset, size_t size) {
     GGML_ASSERT(offset == 0 && size == ggml_nbytes(tensor) && "a matrix is unpacked as a whole");
-    if (const auto * matrix = packed_of(tensor)) sned_unpack_q8_0(matrix, data);
+    if (const auto * matrix = packed_of(tensor)) sned_unpack_dense(matrix, data);
     else std::fill_n(static_cast<uint8_t *>(data), size, uint8_t(0));
 }
 
@@ -121,17 +187,16 @@ const ggml_backend_buffer_i kBuffer = {
 const char * type_name(ggml_backend_buffer_type_t) { return "SNED_SPARSE"; }
 
 ggml_backend_buffer_t type_alloc(ggml_backend_buffer_type_t type, size_t size) {
-    size = std::max<size_t>(size, 1);
-    void * base = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) return nullptr;
-    return ggml_backend_buffer_init(type, kBuffer, new Memory{base, size}, size);
+    auto memory = std::make_unique<Memory>();
+    size = std::max(size, sizeof(Head));
+    return memory->reserve(size) ? ggml_backend_buffer_init(type, kBuffer, memory.release(), size) : nullptr;
 }
 
 size_t type_alignment(ggml_backend_buffer_type_t) { return kAlignment; }
 
 size_t type_alloc_size(ggml_backend_buffer_type_t, const ggml_tensor * tensor) {
     const size_t dense = ggml_nbytes(tensor);
-    return can_pack(tensor) ? std::max(dense, sned_pack_bound(tensor->ne[1], tensor->ne[0])) : dense;
+    return can_pack(tensor) ? std::max(dense, sned_pack_bound(bits_of(tensor), tensor->ne[1], tensor->ne[0])) : dense;
 }
 
 bool type_is_host(ggml_backend_buffer_type_t) { return false; }
@@ -158,8 +223,8 @@ void multiply(Context & context, const ggml_tensor * node) {
                             i3 * int64_t(x->nb[3]);
         sned_quantise(width, reinterpret_cast<const float *>(from), columns + apart * size_t(j));
     };
-    const int64_t share = rows / (context.threads * kPieces) / kRowsAtOnce * kRowsAtOnce;
-    const int64_t piece = std::max(share, kRowsAtOnce);
+    const int64_t share = rows / (context.threads * kPieces) / int64_t(SNED_PANEL) * int64_t(SNED_PANEL);
+    const int64_t piece = std::max(share, int64_t(SNED_PANEL));
     if (count == 1) quantise(0);
     std::atomic<int64_t> next_column{0}, next_row{0};
 #pragma omp parallel num_threads(context.threads)
@@ -313,6 +378,16 @@ const char * sned_sparse_ggml(void) { return SNED_GGML; }
 
 // Where pruned matrices are to lie.
 ggml_backend_buffer_type_t sned_sparse_buffer_type(void) { return packed_type(); }
+
+// The packed matrix of this name, until llama.cpp sets the tensor in this thread: what it sets it to is not looked at then.
+// None for none.
+void sned_sparse_give(const char * name, const void * matrix, size_t size) {
+    if (!matrix) given = {};
+    else given = {name, static_cast<const sned_packed *>(matrix), size};
+}
+
+// So many threads for a backend of this library.
+void sned_sparse_set_threads(ggml_backend_t backend, int threads) { set_threads(backend, threads); }
 
 // ggml's entry point: nothing where the ggml that loads it is another one, whose structures may differ.
 ggml_backend_reg_t ggml_backend_init(void) {

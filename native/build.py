@@ -18,7 +18,14 @@ from pathlib import Path
 
 NATIVE = Path(__file__).resolve().parent
 TARGET = NATIVE.parent / "assistant" / "engine" / "lib"
-KERNELS = ("packing.cpp", "activations.cpp", "kernel_portable.cpp", "kernel_avx2.cpp", "kernel_avx512.cpp")
+KERNELS = (
+    "packing.cpp",
+    "packing_file.cpp",
+    "activations.cpp",
+    "kernel_portable.cpp",
+    "kernel_avx2.cpp",
+    "kernel_avx512.cpp",
+)
 GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
 FLAGS = (
     "-std=c++17",

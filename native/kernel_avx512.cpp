@@ -1,13 +1,13 @@
 // The product with AVX-512: vpexpandb spreads 64 weights of any pattern in one instruction, vpdpbusd multiplies them.
 //
-// vpdpbusd multiplies numbers without a sign with numbers that have one. Weights are taken as value + 128, which one exclusive-or
-// makes of the bytes stored, and 128 times the sum of the activations is subtracted by beginning with it.
+// vpdpbusd multiplies numbers without a sign with numbers that have one. Weights are stored plus 128 (or plus 8), and so many
+// times the sum of the activations is subtracted by beginning with it.
 
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
-#include "rows.h"
+#include "panels.h"
 
 #define SNED_TARGET __attribute__((target("avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi2,avx512vnni")))
 #define SNED_INLINE __attribute__((always_inline)) inline
@@ -15,160 +15,264 @@
 namespace sned {
 namespace {
 
-constexpr int64_t kTile = 16;      // rows that are unpacked together
-constexpr int64_t kTogether = 8;   // columns that a tile is multiplied with at once
-constexpr int64_t kGroupBytes = 384;  // of a group that has half of its weights
-constexpr int64_t kAhead = 4096;       // memory is asked for before it is needed: a row begins in three places
-constexpr int64_t kFewColumns = 12;  // up to so many, rows are multiplied while they are spread
+constexpr int64_t kAhead = 4096;   // bytes: memory of 8-bit values is asked for before it is needed
 
-// The weights of a step, plus 128; moves on to the values behind them.
-SNED_TARGET SNED_INLINE __m512i spread(uint64_t bits, const uint8_t *& value) {
-    const __m512i weights = _mm512_mask_expand_epi8(_mm512_set1_epi8(char(0x80)), bits, _mm512_loadu_si512(value));
+SNED_TARGET SNED_INLINE __m512i broadcast(const void * at) {
+    int32_t value;
+    std::memcpy(&value, at, sizeof value);
+    return _mm512_set1_epi32(value);
+}
+
+SNED_TARGET SNED_INLINE __m512 scales_at(const uint8_t * at) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(at)));
+}
+
+// The chains of a product added up, in ggml's order.
+SNED_TARGET SNED_INLINE __m512 joined(const __m512 * c) {
+    const __m512 even = _mm512_add_ps(_mm512_add_ps(c[0], c[4]), _mm512_add_ps(c[2], c[6]));
+    return _mm512_add_ps(even, _mm512_add_ps(_mm512_add_ps(c[1], c[5]), _mm512_add_ps(c[3], c[7])));
+}
+
+// The weights of a step, each plus its zero; moves on to the values behind them.
+SNED_TARGET SNED_INLINE __m512i spread(const uint8_t * mask, const uint8_t *& value, __m512i zero) {
+    const uint64_t bits = word(mask);
+    const __m512i weights = _mm512_mask_expand_epi8(zero, bits, _mm512_loadu_si512(value));
     value += _mm_popcnt_u64(bits);
     return weights;
 }
 
-// Asks for the memory that a group takes, and moves on.
-SNED_TARGET SNED_INLINE void fetch(const uint8_t *& ahead) {
-    for (int64_t i = 0; i < kGroupBytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(ahead + i), _MM_HINT_T0);
-    ahead += kGroupBytes;
+// As above, of 4-bit values; those in high halves are times 16, and so is their zero.
+SNED_TARGET SNED_INLINE __m512i spread_half(const uint8_t * mask, const uint8_t *& value, __m512i half, __m512i zero) {
+    const uint64_t bits = word(mask);
+    const __m512i weights = _mm512_mask_expand_epi8(zero, bits, _mm512_and_si512(_mm512_loadu_si512(value), half));
+    value += _mm_popcnt_u64(bits);
+    return weights;
 }
 
-// The scales of blocks side by side; zeros in lanes that are not there.
-SNED_TARGET SNED_INLINE __m512 scales_of(const Row & row, int64_t block, int64_t lanes) {
-    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(__mmask16((1u << lanes) - 1), row.scales + 2 * block));
+SNED_TARGET SNED_INLINE void fetch(const uint8_t * at, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(at + kAhead + i), _MM_HINT_T0);
 }
 
-// Blocks side by side, multiplied with N columns.
+// N columns, `apart` bytes from each other.
+struct Columns {
+    Column first;
+    int64_t apart;
+
+    SNED_TARGET SNED_INLINE __m512i codes(int64_t j, int64_t at) const { return broadcast(first.codes + j * apart + at); }
+    SNED_TARGET SNED_INLINE __m512i quad(int64_t j, int64_t at) const {
+        return broadcast(reinterpret_cast<const uint8_t *>(first.quads + at) + j * apart);
+    }
+    SNED_TARGET SNED_INLINE __m512i total(int64_t j, int64_t block, int shift) const {
+        int32_t value;
+        std::memcpy(&value, reinterpret_cast<const uint8_t *>(first.totals + block) + j * apart, sizeof value);
+        return _mm512_set1_epi32(int32_t(uint32_t(value) << shift));
+    }
+    SNED_TARGET SNED_INLINE __m512 scale(int64_t j, int64_t block) const {
+        return _mm512_castsi512_ps(broadcast(reinterpret_cast<const uint8_t *>(first.scales + block) + j * apart));
+    }
+};
+
 template <int N>
-SNED_TARGET SNED_INLINE void group(const Row & row, int64_t block, int64_t lanes, const uint8_t *& mask, const uint8_t *& value,
-                                   const Column & column, int64_t apart, __m512 (&total)[N]) {
-    __m512i dots[N];
-    for (int j = 0; j < N; ++j) dots[j] = _mm512_load_si512(reinterpret_cast<const uint8_t *>(column.sums + block) + j * apart);
-    const int8_t * inputs = column.stepped + block * kBlock;
+SNED_TARGET void few8(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+    const __m512i zero = _mm512_set1_epi8(char(0x80));
+    __m512 chains[N][kSteps];
+    for (auto & each : chains) {
+        for (auto & chain : each) chain = _mm512_setzero_ps();
+    }
+    for (int64_t block = 0; block < blocks; ++block) {
+        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
+        const __m512 scales = scales_at(at);
+        fetch(at, 384);
+        __m512 both[N];
+        for (int j = 0; j < N; ++j) both[j] = _mm512_mul_ps(scales, columns.scale(j, block));
 #pragma GCC unroll 8
-    for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes), inputs += 4 * kLanes) {
-        const __m512i weights = spread(step_bits(mask, lanes), value);
-        for (int j = 0; j < N; ++j) dots[j] = _mm512_dpbusd_epi32(dots[j], weights, _mm512_load_si512(inputs + j * apart));
+        for (int64_t step = 0; step < kSteps; ++step) {
+            const __m512i weights = spread(masks + 8 * step, value, zero);
+            for (int j = 0; j < N; ++j) {
+                const __m512i dots = _mm512_dpbusd_epi32(columns.quad(j, kSteps * block + step), weights,
+                                                         columns.codes(j, kBlock * block + 4 * step));
+                chains[j][step] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), both[j], chains[j][step]);
+            }
+        }
+        at = value;
     }
-    const __m512 scales = scales_of(row, block, lanes);
+    for (int j = 0; j < N; ++j) out[j] = joined(chains[j]);
+}
+
+// One block of 4-bit values, in the halves of bytes that `half` names.
+template <int N, int Shift>
+SNED_TARGET SNED_INLINE void half_block(const uint8_t * scales, const uint8_t * masks, const uint8_t *& value, int64_t block,
+                                        const Columns & columns, __m512 (&out)[N]) {
+    const __m512i half = _mm512_set1_epi8(char(15 << Shift)), zero = _mm512_set1_epi8(char(8 << Shift));
+    __m512i dots[N];
+    for (int j = 0; j < N; ++j) dots[j] = columns.total(j, block, Shift);
+#pragma GCC unroll 8
+    for (int64_t step = 0; step < kSteps; ++step) {
+        const __m512i weights = spread_half(masks + 8 * step, value, half, zero);
+        for (int j = 0; j < N; ++j) {
+            dots[j] = _mm512_dpbusd_epi32(dots[j], weights, columns.codes(j, kBlock * block + 4 * step));
+        }
+    }
+    const __m512 scale = _mm512_mul_ps(scales_at(scales), _mm512_set1_ps(Shift ? 0.0625f : 1.0f));
     for (int j = 0; j < N; ++j) {
-        const auto * of = reinterpret_cast<const uint8_t *>(column.scales + block) + j * apart;
-        total[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[j]), _mm512_mul_ps(scales, _mm512_load_ps(of)), total[j]);
+        out[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[j]), _mm512_mul_ps(scale, columns.scale(j, block)), out[j]);
     }
 }
 
 template <int N>
-SNED_TARGET void few(const sned_packed * matrix, const void * columns, int64_t index, int64_t first, int64_t last, float * y,
-                     int64_t stride) {
-    const int64_t blocks = blocks_of(matrix->columns);
-    const Column column(columns, matrix->columns, index);
-    const auto apart = int64_t(sned_column_bytes(matrix->columns));
-    for (int64_t i = first; i < last; ++i) {
-        const Row row(matrix, i);
-        const uint8_t *mask = row.mask, *value = row.values, *ahead = row.scales + kAhead;
-        __m512 total[N];
-        for (int j = 0; j < N; ++j) total[j] = _mm512_setzero_ps();
-        int64_t block = 0;
-        for (; block + kLanes <= blocks; block += kLanes) {
-            fetch(ahead);
-            group<N>(row, block, kLanes, mask, value, column, apart, total);
-        }
-        if (block < blocks) fetch(ahead), group<N>(row, block, blocks - block, mask, value, column, apart, total);
-        for (int j = 0; j < N; ++j) y[(index + j) * stride + i] = _mm512_reduce_add_ps(total[j]);
+SNED_TARGET void few4(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+    for (auto & each : out) each = _mm512_setzero_ps();
+    int64_t block = 0;
+    for (; block + 2 <= blocks; block += 2) {
+        const uint8_t *masks = at + 2 * kScaleBytes, *low = masks + 2 * kMaskBytes, *high = low;
+        half_block<N, 0>(at, masks, low, block, columns, out);
+        half_block<N, 4>(at + kScaleBytes, masks + kMaskBytes, high, block + 1, columns, out);
+        at = low > high ? low : high;
+    }
+    if (block < blocks) {
+        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
+        half_block<N, 0>(at, masks, value, block, columns, out);
     }
 }
 
-// Sixteen rows side by side: four weights of each in a vector, and the scale of each in another.
+// A panel whose weights are all there, each plus its zero.
 struct Tile {
     uint8_t * weights;
     float * scales;
 };
 
-SNED_TARGET void unpack(const sned_packed * matrix, int64_t first, int64_t rows, const Tile & tile) {
-    const int64_t blocks = blocks_of(matrix->columns);
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i scales_apart = _mm512_slli_epi32(lane, 4);   // in units of four bytes
-    const __m512i weights_apart = _mm512_slli_epi32(lane, 7);
-    for (int64_t i = 0; i < kTile; ++i) {
-        const Row row(matrix, first + (i < rows ? i : 0));  // any row in the place of one that is not there
-        const uint8_t *mask = row.mask, *value = row.values;
-        for (int64_t block = 0; block < blocks; block += kLanes) {
-            const int64_t lanes = lanes_at(block, blocks);
-            uint8_t * to = tile.weights + block * kBlock * kTile + 4 * i;
-            for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes)) {
-                _mm512_i32scatter_epi32(to + step * 4 * kTile, weights_apart, spread(step_bits(mask, lanes), value), 4);
+SNED_TARGET void unpack(const sned_packed * matrix, int64_t panel, const Tile & tile) {
+    const __m512i zero = _mm512_set1_epi8(char(zero_of(matrix->bits)));
+    const __m512i low = _mm512_set1_epi8(char(matrix->bits == 8 ? 255 : 15));
+    each_block(matrix, panel, [&](int64_t index, const Block & block) SNED_TARGET {
+        const uint8_t * value = block.values;
+        for (int64_t step = 0; step < kSteps; ++step) {
+            const uint64_t bits = word(block.masks + 8 * step);
+            const __m512i values = _mm512_and_si512(_mm512_srli_epi16(_mm512_loadu_si512(value), unsigned(block.shift)), low);
+            const __m512i weights = _mm512_mask_expand_epi8(zero, bits, values);
+            _mm512_store_si512(tile.weights + (index * kSteps + step) * kStepBytes, weights);
+            value += _mm_popcnt_u64(bits);
+        }
+        _mm512_store_ps(tile.scales + index * kRows, scales_at(block.scales));
+    });
+}
+
+template <int N>
+SNED_TARGET void many8(const Tile & tile, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+    __m512 chains[N][kSteps];
+    for (auto & each : chains) {
+        for (auto & chain : each) chain = _mm512_setzero_ps();
+    }
+    for (int64_t block = 0; block < blocks; ++block) {
+        const __m512 scales = _mm512_load_ps(tile.scales + block * kRows);
+        __m512 both[N];
+        for (int j = 0; j < N; ++j) both[j] = _mm512_mul_ps(scales, columns.scale(j, block));
+#pragma GCC unroll 8
+        for (int64_t step = 0; step < kSteps; ++step) {
+            const __m512i weights = _mm512_load_si512(tile.weights + (block * kSteps + step) * kStepBytes);
+            for (int j = 0; j < N; ++j) {
+                const __m512i dots = _mm512_dpbusd_epi32(columns.quad(j, kSteps * block + step), weights,
+                                                         columns.codes(j, kBlock * block + 4 * step));
+                chains[j][step] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), both[j], chains[j][step]);
             }
-            _mm512_i32scatter_ps(tile.scales + block * kTile + i, scales_apart, scales_of(row, block, lanes), 4);
+        }
+    }
+    for (int j = 0; j < N; ++j) out[j] = joined(chains[j]);
+}
+
+template <int N>
+SNED_TARGET void many4(const Tile & tile, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+    for (auto & each : out) each = _mm512_setzero_ps();
+    for (int64_t block = 0; block < blocks; ++block) {
+        __m512i dots[N];
+        for (int j = 0; j < N; ++j) dots[j] = columns.total(j, block, 0);
+#pragma GCC unroll 8
+        for (int64_t step = 0; step < kSteps; ++step) {
+            const __m512i weights = _mm512_load_si512(tile.weights + (block * kSteps + step) * kStepBytes);
+            for (int j = 0; j < N; ++j) {
+                dots[j] = _mm512_dpbusd_epi32(dots[j], weights, columns.codes(j, kBlock * block + 4 * step));
+            }
+        }
+        const __m512 scales = _mm512_load_ps(tile.scales + block * kRows);
+        for (int j = 0; j < N; ++j) {
+            out[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[j]), _mm512_mul_ps(scales, columns.scale(j, block)), out[j]);
         }
     }
 }
 
-template <int N>
-SNED_TARGET void many(const sned_packed * matrix, const Tile & tile, const void * columns, int64_t index, int64_t first,
-                      int64_t rows, float * y, int64_t stride) {
-    const auto apart = int64_t(sned_column_bytes(matrix->columns));
-    const Column start(columns, matrix->columns, index);
-    __m512 total[N];
-    for (int j = 0; j < N; ++j) total[j] = _mm512_setzero_ps();
-    for (int64_t at = 0; at < blocks_of(matrix->columns) * kBlock; at += kBlock) {
-        __m512i dots[N];
-        for (int j = 0; j < N; ++j) {
-            int32_t sum;
-            std::memcpy(&sum, reinterpret_cast<const uint8_t *>(start.sums + at / kBlock) + j * apart, sizeof sum);
-            dots[j] = _mm512_set1_epi32(sum);
-        }
-        for (int64_t four = at; four < at + kBlock; four += 4) {
-            const __m512i weights = _mm512_load_si512(tile.weights + 16 * four);
-            for (int j = 0; j < N; ++j) {
-                int32_t codes;
-                std::memcpy(&codes, start.codes + j * apart + four, sizeof codes);
-                dots[j] = _mm512_dpbusd_epi32(dots[j], weights, _mm512_set1_epi32(codes));
-            }
-        }
-        const __m512 scales = _mm512_load_ps(tile.scales + at / kBlock * kTile);
-        for (int j = 0; j < N; ++j) {
-            float scale;
-            std::memcpy(&scale, reinterpret_cast<const uint8_t *>(start.scales + at / kBlock) + j * apart, sizeof scale);
-            total[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[j]), _mm512_mul_ps(scales, _mm512_set1_ps(scale)), total[j]);
+// What is multiplied, and where the product goes.
+struct Work {
+    const sned_packed * matrix;
+    const void * columns;
+    float * y;
+    int64_t stride, row;
+    __mmask16 there;
+
+    SNED_TARGET SNED_INLINE Columns from(int64_t j) const {
+        return {Column(columns, matrix->columns, j), int64_t(sned_column_bytes(matrix->columns))};
+    }
+
+    template <int N> SNED_TARGET SNED_INLINE void store(int64_t j, const __m512 (&out)[N]) const {
+        for (int i = 0; i < N; ++i) _mm512_mask_storeu_ps(y + (j + i) * stride + row, there, out[i]);
+    }
+};
+
+template <int N> SNED_TARGET void few(const Work & work) {
+    __m512 out[N];
+    const int64_t blocks = blocks_of(work.matrix->columns);
+    const uint8_t * at = panel_at(work.matrix, work.row / kRows);
+    if (work.matrix->bits == 8) few8<N>(at, blocks, work.from(0), out);
+    else few4<N>(at, blocks, work.from(0), out);
+    work.store(0, out);
+}
+
+template <int N> SNED_TARGET void many(const Work & work, const Tile & tile, int64_t j) {
+    __m512 out[N];
+    const int64_t blocks = blocks_of(work.matrix->columns);
+    if constexpr (N <= 3) {
+        if (work.matrix->bits == 8) {
+            many8<N>(tile, blocks, work.from(j), out);
+            return work.store(j, out);
         }
     }
-    const auto there = __mmask16((1u << rows) - 1);
-    for (int j = 0; j < N; ++j) _mm512_mask_storeu_ps(y + (index + j) * stride + first, there, total[j]);
+    many4<N>(tile, blocks, work.from(j), out);
+    work.store(j, out);
 }
 
 }  // namespace
 
-SNED_TARGET uint64_t pack_step_avx512(const uint8_t * values, int64_t lanes, int64_t apart, uint8_t *& end) {
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i places = _mm512_mullo_epi32(lane, _mm512_set1_epi32(int32_t(apart)));
-    const auto there = __mmask16((1u << lanes) - 1);
-    const __m512i step = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), there, places, values, 1);
-    const __mmask64 kept = _mm512_test_epi8_mask(step, step);
-    _mm512_storeu_si512(end, _mm512_maskz_compress_epi8(kept, _mm512_xor_si512(step, _mm512_set1_epi8(char(0x80)))));
-    end += _mm_popcnt_u64(kept);
+SNED_TARGET uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out) {
+    const __m512i step = _mm512_loadu_si512(weights);
+    const __mmask64 kept = _mm512_cmpneq_epi8_mask(step, _mm512_set1_epi8(char(zero)));
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(kept, step));
     return kept;
+}
+
+SNED_TARGET void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width) {
+    const __mmask64 there = width == 64 ? ~uint64_t(0) : (uint64_t(1) << width) - 1;
+    _mm512_mask_storeu_epi8(to, there, _mm512_mask_expand_epi8(_mm512_set1_epi8(char(zero)), bits, _mm512_loadu_si512(value)));
 }
 
 SNED_TARGET void multiply_avx512(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                                  float * y, int64_t stride, void * scratch) {
-    if (count <= kFewColumns) {
-        int64_t j = 0;
-        for (; j + 4 <= count; j += 4) few<4>(matrix, columns, j, first, last, y, stride);
-        if (count - j == 3) few<3>(matrix, columns, j, first, last, y, stride);
-        if (count - j == 2) few<2>(matrix, columns, j, first, last, y, stride);
-        if (count - j == 1) few<1>(matrix, columns, j, first, last, y, stride);
-        return;
-    }
-    const int64_t padded = rounded(matrix->columns, kGroup);
-    const Tile tile = {static_cast<uint8_t *>(scratch), reinterpret_cast<float *>(static_cast<uint8_t *>(scratch) + 16 * padded)};
-    for (int64_t row = first; row < last; row += kTile) {
-        const int64_t rows = last - row < kTile ? last - row : kTile;
-        unpack(matrix, row, rows, tile);
-        int64_t j = 0;
-        for (; j + kTogether <= count; j += kTogether) many<kTogether>(matrix, tile, columns, j, row, rows, y, stride);
-        for (; j + 2 <= count; j += 2) many<2>(matrix, tile, columns, j, row, rows, y, stride);
-        if (j < count) many<1>(matrix, tile, columns, j, row, rows, y, stride);
+    const int64_t width = matrix->columns;
+    const Tile tile = {static_cast<uint8_t *>(scratch), reinterpret_cast<float *>(static_cast<uint8_t *>(scratch) + kRows * width)};
+    for (int64_t row = first; row < last; row += kRows) {
+        const int64_t rows = last - row < kRows ? last - row : kRows;
+        const Work work = {matrix, columns, y, stride, row, __mmask16((1u << rows) - 1)};
+        if (count == 1) few<1>(work);
+        else if (count == 2) few<2>(work);
+        else if (count == 3) few<3>(work);
+        else {
+            unpack(matrix, row / kRows, tile);
+            int64_t j = 0;
+            if (matrix->bits == 4) {
+                for (; j + 8 <= count; j += 8) many<8>(work, tile, j);
+            }
+            for (; j + 3 <= count; j += 3) many<3>(work, tile, j);
+            if (count - j == 2) many<2>(work, tile, j);
+            if (count - j == 1) many<1>(work, tile, j);
+        }
     }
 }
 

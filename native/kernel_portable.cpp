@@ -1,34 +1,55 @@
-// The product for any processor: a row is unpacked, and multiplied with every column.
+// The product for any processor: a block is unpacked, and multiplied with every column. Slow, and what others are compared
+// with.
 
-#include "rows.h"
+#include <cmath>
+#include <vector>
+
+#include "panels.h"
 
 namespace sned {
+namespace {
+
+float joined(const float * c) { return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7])); }
+
+}  // namespace
 
 void multiply_portable(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                        float * y, int64_t stride, void * scratch) {
-    const int64_t width = matrix->columns, blocks = blocks_of(width);
-    auto * weights = static_cast<int8_t *>(scratch);
-    for (int64_t i = first; i < last; ++i) {
-        const Row row(matrix, i);
-        const uint8_t *mask = row.mask, *value = row.values;
-        for (int64_t block = 0; block < blocks; block += kLanes) {
-            const int64_t lanes = lanes_at(block, blocks);
-            for (int64_t step = 0; step < kSteps; ++step, mask += step_bytes(lanes)) {
-                const uint64_t bits = step_bits(mask, lanes);
-                for (int64_t k = 0; k < 4 * lanes; ++k) {
-                    weights[(block + k / 4) * kBlock + 4 * step + k % 4] = bits >> k & 1 ? int8_t(*value++ ^ 0x80) : int8_t(0);
+    const int64_t width = matrix->columns, bits = matrix->bits;
+    const int32_t zero = zero_of(bits), low = bits == 8 ? 255 : 15;
+    auto * weights = static_cast<int8_t *>(scratch);  // of the panel, a row after another
+    std::vector<float> scales(size_t(kRows * blocks_of(width)));
+    for (int64_t panel = first / kRows; panel * kRows < last; ++panel) {
+        each_block(matrix, panel, [&](int64_t index, const Block & block) {
+            const uint8_t * value = block.values;
+            for (int64_t step = 0; step < kSteps; ++step) {
+                const uint64_t mask = word(block.masks + 8 * step);
+                for (int64_t i = 0; i < kStepBytes; ++i) {
+                    const int32_t weight = mask >> i & 1 ? (*value++ >> block.shift & low) - zero : 0;
+                    weights[i / 4 * width + index * kBlock + 4 * step + i % 4] = int8_t(weight);
                 }
             }
-        }
-        for (int64_t j = 0; j < count; ++j) {
-            const Column column(columns, width, j);
-            float total = 0.0f;
-            for (int64_t block = 0; block < blocks; ++block) {
-                int32_t dot = 0;
-                for (int64_t k = block * kBlock; k < (block + 1) * kBlock; ++k) dot += weights[k] * column.codes[k];
-                total += float(dot) * (row.scale(block) * column.scales[block]);
+            for (int64_t row = 0; row < kRows; ++row) scales[size_t(row * blocks_of(width) + index)] = block.scale(row);
+        });
+        for (int64_t i = panel * kRows; i < last && i < (panel + 1) * kRows; ++i) {
+            const int8_t * row = weights + i % kRows * width;
+            for (int64_t j = 0; j < count; ++j) {
+                const Column column(columns, width, j);
+                float chains[kSteps] = {};
+                for (int64_t block = 0; block < blocks_of(width); ++block) {
+                    const float scale = scales[size_t(i % kRows * blocks_of(width) + block)] * column.scales[block];
+                    int32_t total = 0;
+                    for (int64_t step = 0; step < kSteps; ++step) {
+                        int32_t dot = 0;
+                        const int64_t at = block * kBlock + 4 * step;
+                        for (int64_t k = at; k < at + 4; ++k) dot += row[k] * column.codes[k];
+                        if (bits == 8) chains[step] = std::fma(scale, float(dot), chains[step]);
+                        total += dot;
+                    }
+                    if (bits == 4) chains[0] = std::fma(scale, float(total), chains[0]);
+                }
+                y[j * stride + i] = bits == 4 ? chains[0] : joined(chains);
             }
-            y[j * stride + i] = total;
         }
     }
 }

@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ModelOption
+from assistant.cli.options import (
+    GpuLayersOption,
+    IgnoreMemoryOption,
+    ModelOption,
+    NoSparseBackendOption,
+    without_sparse_backend,
+)
 
 
 def chat(
@@ -31,6 +37,7 @@ def chat(
     theme: Annotated[str | None, typer.Option(help="dark, light or the name of a theme of Textual's.")] = None,
     inline: Annotated[bool, typer.Option("--inline", help="Chat under the shell's prompt, not on the screen.")] = False,
     gpu_layers: GpuLayersOption = None,
+    no_sparse_backend: NoSparseBackendOption = False,
     ignore_memory: IgnoreMemoryOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --prompt: answer as JSON, with tokens, speeds and times.")
@@ -44,6 +51,8 @@ def chat(
 
     if not project.is_dir():
         raise UsageError(f"There is no folder {project}; give the project's folder with --project.")
+    if no_sparse_backend:
+        without_sparse_backend()
     if prompt is None:
         if as_json:
             raise UsageError("--json is for one answer; give its question with --prompt.")

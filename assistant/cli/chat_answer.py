@@ -71,11 +71,13 @@ def answer_once(asked: OneAnswer, *, as_json: bool) -> None:
     selection = _selection(asked, settings)
     if selection.notice:
         print(f"sned: {selection.notice}", file=sys.stderr)
-    reply, seconds = interruptible(lambda cancel: _answered(asked, selection, settings, conversation, cancel, as_json))
+    reply, seconds, backend = interruptible(
+        lambda cancel: _answered(asked, selection, settings, conversation, cancel, as_json)
+    )
     if reply.notice:
         print(f"sned: {reply.notice}", file=sys.stderr)
     if as_json:
-        print_json(_as_dict(reply, seconds))
+        print_json(_as_dict(reply, seconds, backend))
     else:
         _summarise(reply, seconds)
 
@@ -87,7 +89,7 @@ def _answered(
     conversation: Conversation,
     cancel: Cancellation,
     as_json: bool,
-) -> tuple[Reply, _Seconds]:
+) -> tuple[Reply, _Seconds, str]:
     started = time.perf_counter()
     engine = open_model(selection, settings, gpu_layers=asked.gpu_layers, check_memory=asked.check_memory)
     try:
@@ -103,7 +105,7 @@ def _answered(
     finally:
         engine.close()
     first = None if writer.first is None else writer.first - loaded
-    return reply, _Seconds(loaded - started, first, time.perf_counter() - started)
+    return reply, _Seconds(loaded - started, first, time.perf_counter() - started), engine.info.backend
 
 
 class _Writer:
@@ -150,11 +152,12 @@ def _selection(asked: OneAnswer, settings: Settings) -> Selection:
     return select_model(settings, language, asked.model)
 
 
-def _as_dict(reply: Reply, seconds: _Seconds) -> dict[str, Any]:
+def _as_dict(reply: Reply, seconds: _Seconds, backend: str) -> dict[str, Any]:
     usage = reply.usage
     return {
         "text": reply.text,
         "model": reply.model,
+        "backend": backend,
         "finished": usage.stop_reason is StopReason.END_TOKEN,
         "stop_reason": usage.stop_reason.value,
         "notice": reply.notice,

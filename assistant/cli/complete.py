@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ModelOption, NoSparseBackendOption
+from assistant.cli.options import (
+    GpuLayersOption,
+    IgnoreMemoryOption,
+    ModelOption,
+    NoSparseBackendOption,
+    without_sparse_backend,
+)
 from assistant.cli.output import print_json
 from assistant.filters import Lines
 
@@ -59,9 +65,9 @@ def complete(
     grammar = grammar_of(path=place.path)
     text = decode_source(sys.stdin.buffer.read(), "standard input") if stdin else read_source(place.path)
     before, after = split_at(text, place)
-    settings = load_settings()
     if no_sparse_backend:
-        settings = settings.model_copy(update={"sparse_backend": "off"})
+        without_sparse_backend()
+    settings = load_settings()
     selection = select_model(settings, language_of_file(place.path), model)
     if selection.notice:
         print(f"sned: {selection.notice}", file=sys.stderr)

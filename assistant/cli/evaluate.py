@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ProgressForm, ProgressOption
+from assistant.cli.options import (
+    GpuLayersOption,
+    IgnoreMemoryOption,
+    NoSparseBackendOption,
+    ProgressForm,
+    ProgressOption,
+    without_sparse_backend,
+)
 from assistant.cli.output import print_json
 from assistant.errors import UsageError
 
@@ -78,6 +85,7 @@ def evaluate(
     ] = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with tables and plots.")] = None,
     gpu_layers: GpuLayersOption = None,
+    no_sparse_backend: NoSparseBackendOption = False,
     ignore_memory: IgnoreMemoryOption = False,
     progress: ProgressOption = ProgressForm.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Answer as JSON.")] = False,
@@ -90,6 +98,8 @@ def evaluate(
     from assistant.evaluation.gaps import Order
     from assistant.evaluation.request import EvaluationRequest
 
+    if no_sparse_backend:
+        without_sparse_backend()
     if temperature is None:
         temperature = 0.0 if samples == 1 else 0.8
     if samples > 1 and temperature == 0:

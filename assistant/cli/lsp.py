@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from assistant.cli.options import NoSparseBackendOption
+from assistant.cli.options import NoSparseBackendOption, without_sparse_backend
 
 
 def lsp(
@@ -25,9 +25,9 @@ def lsp(
     from assistant.settings import load_settings
     from lsp.start import serve, serve_tcp
 
-    settings = load_settings()
     if no_sparse_backend:
-        settings = settings.model_copy(update={"sparse_backend": "off"})
+        without_sparse_backend()
+    settings = load_settings()
     if tcp is not None:
         print(f"sned: listening on 127.0.0.1:{tcp}", file=sys.stderr, flush=True)
         serve_tcp(settings, tcp)

@@ -1,9 +1,15 @@
 """Options that several commands share."""
 
+import os
 from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+def without_sparse_backend() -> None:
+    """What `--no-sparse-backend` does: the setting is off, in this process and those that it starts."""
+    os.environ["SNED_SPARSE_BACKEND"] = "off"
 
 
 def _gpu_layers(text: str) -> str:

@@ -17,10 +17,10 @@ from assistant.engine.cancellation import Cancellation
 from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
 from assistant.engine.healing import Constraint, heal
 from assistant.engine.loading import load_model
-from assistant.engine.memory import cache_tokens, check_memory, read_shape
+from assistant.engine.memory import ModelShape, cache_tokens, check_memory, read_shape
 from assistant.engine.native import first_error, forget_errors, llama_cpp
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
-from assistant.engine.sparse_backend import SparseBackend, place
+from assistant.engine.sparse_backend import DENSE, SparseBackend, place
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 
@@ -55,7 +55,7 @@ class LlamaOptions:
     gpu_layers: int | Literal["auto"] = "auto"
     batch: int = 64
     check_memory: bool = True
-    sparse_backend: SparseBackend = "off"
+    sparse_backend: SparseBackend = "auto"
 
 
 class LlamaEngine:
@@ -75,9 +75,7 @@ class LlamaEngine:
         shape = read_shape(path)
         if options.check_memory:
             check_memory(path, shape, options.context)
-        parameters = _model_parameters(options)
-        placement = place(path, options.sparse_backend, parameters)
-        self._handle: Any = load_model(path, shape, parameters)
+        self._handle, backend = _load(path, shape, options)
         self._context: Any = None
         try:
             self._context = _open_context(self._handle, path, options)
@@ -99,7 +97,7 @@ class LlamaEngine:
             chat_template=_chat_template(self._handle),
             bos_token="" if vocabulary.first else vocabulary.name(vocabulary.begin_of_sequence),
             eos_token=vocabulary.name(vocabulary.end_of_sequence),
-            backend=placement.backend,
+            backend=backend,
         )
 
     @property
@@ -269,6 +267,19 @@ def _model_parameters(options: LlamaOptions) -> Any:
     else:
         parameters.n_gpu_layers = options.gpu_layers
     return parameters
+
+
+def _load(path: Path, shape: ModelShape, options: LlamaOptions) -> tuple[Any, str]:
+    """The model's handle, and what computes with its matrices."""
+    parameters = _model_parameters(options)
+    placement = place(path, options.sparse_backend, parameters)
+    if not placement.matrices:
+        return load_model(path, shape, parameters), placement.backend
+    try:
+        return load_model(path, shape, parameters, placement.matrices), placement.backend
+    except EngineError as error:
+        _log.warning("%s cannot be loaded packed (%s); trying without the sparse backend", path, error)
+    return load_model(path, shape, _model_parameters(options)), DENSE
 
 
 def _chat_template(handle: Any) -> str | None:

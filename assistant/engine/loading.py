@@ -1,18 +1,21 @@
 """Loading a model file with llama.cpp, as it is or unpacked while it is read."""
 
 import tempfile
+from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from assistant.engine.memory import ModelShape
 from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
+from assistant.engine.packed_matrices import PackedMatrices
 from assistant.engine.virtual_file import BLOCK_BYTES, VirtualFile
 from assistant.errors import EngineError, SnedError
 from export.sparse.convert import sparse_to_dense
 from export.sparse.dense_view import DenseView
 
 
-def load_model(path: Path, shape: ModelShape, parameters: Any) -> Any:
+def load_model(path: Path, shape: ModelShape, parameters: Any, packed: Collection[str] = ()) -> Any:
     """llama.cpp's handle of the model at `path`, which its receiver has to free.
 
     A sparse GGUF is unpacked a tensor at a time while llama.cpp reads it: what is in memory then is what the plain file
@@ -23,6 +26,8 @@ def load_model(path: Path, shape: ModelShape, parameters: Any) -> Any:
         path: the file.
         shape: what `read_shape` told of it.
         parameters: a `llama_model_params`.
+        packed: matrices of a sparse GGUF that the sparse backend computes with: it gets them packed, so that there is
+            never a plain copy of them.
 
     Raises:
         EngineError: the file is damaged, of a kind llama.cpp cannot run, or there is no memory for it.
@@ -35,7 +40,7 @@ def load_model(path: Path, shape: ModelShape, parameters: Any) -> Any:
     else:
         parameters.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE  # there is no file to be mapped
         try:
-            handle = _load_unpacked(path, parameters)
+            handle = _load_unpacked(path, parameters, packed)
         except SnedError as error:
             raise EngineError(str(error)) from error
     if not handle:
@@ -44,11 +49,15 @@ def load_model(path: Path, shape: ModelShape, parameters: Any) -> Any:
     return handle
 
 
-def _load_unpacked(path: Path, parameters: Any) -> Any:
+def _load_unpacked(path: Path, parameters: Any, packed: Collection[str]) -> Any:
     if not VirtualFile.is_supported():
         return _load_from_copy(path, parameters)
     weights = not parameters.vocab_only
-    with DenseView(path, BLOCK_BYTES, ahead=weights) as view, VirtualFile(view.size, view.read_into) as file:
+    with (
+        PackedMatrices(path, packed) if packed and weights else nullcontext() as taken,
+        DenseView(path, BLOCK_BYTES, ahead=weights, taken=taken) as view,
+        VirtualFile(view.size, view.read_into) as file,
+    ):
         handle = llama_cpp.llama_model_load_from_file_ptr(file.pointer, parameters)
         if file.error is not None:
             raise file.error

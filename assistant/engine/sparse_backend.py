@@ -9,16 +9,17 @@ import functools
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from gguf.constants import GGMLQuantizationType
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from assistant.engine.native import capture_log, llama_cpp
 from assistant.errors import CheckpointError
+from export.sparse.dense import VALUES_OF, coded
 from export.sparse.records import is_sparse, read_records
 from prune.gguf_file import GGUFFile, TensorInfo
 
@@ -31,7 +32,6 @@ DENSE = "dense"
 _FAST_KERNEL = 2
 _MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
 _MOST_COLUMNS = 1 << 17
-_BLOCK_BYTES = 34  # Q8_0: a half-precision scale and 32 values
 _SAMPLE_BLOCKS = 2048
 _FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
 
@@ -63,15 +63,18 @@ class Placement:
     """Where a model's matrices go when it is loaded; has to live until then.
 
     Attributes:
+        matrices: the names of those that are packed.
         backend: what computes with them: `dense`, or `sparse` and the kernel's name.
     """
 
-    def __init__(self, patterns: list[str], parameters: Any) -> None:
-        """Enters patterns of tensor names, if there are any, into a `llama_model_params`."""
+    def __init__(self, matrices: Collection[str], parameters: Any) -> None:
+        """Enters matrices, if there are any, into a `llama_model_params`."""
+        self.matrices = matrices
         self.backend = DENSE
-        if not patterns:
+        if not matrices:
             return
-        buffer_type = _load().sned_sparse_buffer_type()
+        patterns = patterns_of(matrices)
+        buffer_type = load_library().sned_sparse_buffer_type()
         self._overrides = (_Override * (len(patterns) + 1))(
             *(_Override(pattern.encode(), buffer_type) for pattern in patterns)
         )
@@ -86,7 +89,7 @@ def available() -> Available:
     if not LIBRARY.is_file():
         return Available(reason="it is not built")
     try:
-        library = _load()
+        library = load_library()
     except OSError as error:
         return Available(reason=f"it cannot be loaded ({error})")
     built, running = library.sned_sparse_ggml().decode(), _running_ggml()
@@ -112,15 +115,16 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
         mode: `auto` packs where it makes the model faster, `on` wherever it is possible.
         parameters: a `llama_model_params`.
     """
-    if mode == "off" or parameters.n_gpu_layers > 0:
+    layers = parameters.n_gpu_layers  # those below 0 are all of them
+    if mode == "off" or layers > 0 or (layers < 0 and llama_cpp.llama_supports_gpu_offload()):
         return Placement([], parameters)
     try:
-        patterns = patterns_of(pruned_matrices(path))
+        matrices = pruned_matrices(path)
     except CheckpointError:
         return Placement([], parameters)  # who loads it says what is wrong
-    if not patterns or not (found := available()).kernel or (mode == "auto" and not found.fast):
+    if not matrices or not (found := available()).kernel or (mode == "auto" and not found.fast):
         return Placement([], parameters)
-    return Placement(patterns, parameters)
+    return Placement(matrices, parameters)
 
 
 def pruned_matrices(path: Path) -> list[str]:
@@ -148,23 +152,31 @@ def patterns_of(names: Iterable[str]) -> list[str]:
 
 
 def _can_pack(name: str, shape: tuple[int, ...], kind: GGMLQuantizationType) -> bool:
-    fits = kind is GGMLQuantizationType.Q8_0 and len(shape) == 2 and shape[-1] <= _MOST_COLUMNS
+    fits = kind in VALUES_OF and len(shape) == 2 and shape[-1] <= _MOST_COLUMNS
     return fits and _MATRIX.fullmatch(name) is not None
 
 
 def _zeros(file: GGUFFile, tensor: TensorInfo) -> float:
     """The share of zeros in the matrix's first blocks."""
-    data = np.frombuffer(next(iter(file.copy_chunks(tensor, _SAMPLE_BLOCKS * _BLOCK_BYTES))), dtype=np.uint8)
-    values = data.reshape(-1, _BLOCK_BYTES)[:, 2:]
-    return 1 - np.count_nonzero(values) / values.size
+    block, block_bytes = GGML_QUANT_SIZES[tensor.type]
+    data = np.frombuffer(next(iter(file.copy_chunks(tensor, _SAMPLE_BLOCKS * block_bytes))), dtype=np.uint8)
+    blocks = data[: data.size // block_bytes * block_bytes].reshape(-1, block_bytes)
+    matrix = coded(blocks.ravel(), (len(blocks), block), tensor.type)
+    return 1 - np.count_nonzero(matrix.codes) / matrix.codes.size
 
 
 @functools.cache
-def _load() -> ctypes.CDLL:
+def load_library() -> ctypes.CDLL:
+    """The library, which need not be usable: `available` tells.
+
+    Raises:
+        OSError: it is not there, or cannot be loaded.
+    """
     library = ctypes.CDLL(str(LIBRARY))
     library.sned_sparse_ggml.restype = ctypes.c_char_p
     library.sned_kernel_name.restype = ctypes.c_char_p
     library.sned_sparse_buffer_type.restype = ctypes.c_void_p
+    library.sned_pack_bound.restype = library.sned_pack_file.restype = ctypes.c_size_t
     return library
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.protocol import Prompt, Sampling, Segment
+from assistant.settings import load_settings
 
 _PROMPT_LINES, _DECODED = 40, 64
 _LINES = "".join(f"    total += values[{number}] * {number}\n" for number in range(_PROMPT_LINES))
@@ -19,7 +20,9 @@ def main() -> None:
     """Loads the model that is named, has it write, and prints the figures as JSON."""
     path, threads = Path(sys.argv[1]), int(sys.argv[2])
     begun = time.perf_counter()
-    with closing(LlamaEngine(path, LlamaOptions(threads=threads))) as engine:
+    with closing(
+        LlamaEngine(path, LlamaOptions(threads=threads, sparse_backend=load_settings().sparse_backend))
+    ) as engine:
         loaded = time.perf_counter()
         generation = engine.generate(_PROMPT, Sampling(max_tokens=_DECODED))
         first: float | None = None

@@ -1,19 +1,43 @@
 """A sparse GGUF seen as the plain one that it stands for, unpacked as it is read."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from gguf.constants import GGML_QUANT_SIZES, GGUFValueType
 
 from export.gguf_stream import entry_bytes, header_bytes
 from export.sparse.ahead import UnpackedAhead
+from export.sparse.packing import PackedMatrix
 from export.sparse.reader import SparseFile
 from export.sparse.records import PREFIX, other_entries
 from export.sparse.values import Bytes
 from prune.gguf_file import ALIGNMENT_KEY, TensorInfo
 
 _MOST_AHEAD = 512 << 20
+
+
+class TakenMatrices(Protocol):
+    """Who takes packed matrices in a form of its own, not unpacked."""
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of the matrices."""
+        ...
+
+    def convert(self, name: str, packed: PackedMatrix) -> Bytes:
+        """A matrix in that form; called in any thread.
+
+        Raises:
+            ValueError: the bytes are not those of such a matrix.
+        """
+        ...
+
+    def give(self, name: str, converted: Bytes) -> None:
+        """Takes it: it stays in memory until the next is given, or the file is closed."""
+        ...
 
 
 class DenseView:
@@ -25,7 +49,9 @@ class DenseView:
         size: of the plain file, in bytes.
     """
 
-    def __init__(self, path: Path, alignment: int | None = None, *, ahead: bool = False) -> None:
+    def __init__(
+        self, path: Path, alignment: int | None = None, *, ahead: bool = False, taken: TakenMatrices | None = None
+    ) -> None:
         """Opens a sparse GGUF.
 
         Args:
@@ -35,6 +61,8 @@ class DenseView:
             ahead: unpack in threads, before it is read, up to half a gigabyte. Who copies what is read into memory that
                 was not touched before has no more in memory at any time than in the end. Otherwise one matrix is in
                 memory at a time.
+            taken: who takes some matrices in a form of its own. Those are not unpacked: when the first bytes of one are
+                read, it is given, and what is read of it is left as it was.
 
         Raises:
             CheckpointError: it is no sparse GGUF, or its header is damaged.
@@ -53,7 +81,9 @@ class DenseView:
         self._starts = list(self._tensors)
         self.size = data + sum(self._aligned(info.size) for info in infos)
         packed = {info.name: info.size for info in infos if info.name in self._sparse.tensors}
-        self._unpacked = UnpackedAhead(self._sparse, packed, _MOST_AHEAD if ahead else 0)
+        self._taken = taken
+        made = {name: partial(taken.convert, name) for name in taken.names} if taken is not None else {}
+        self._unpacked = UnpackedAhead(self._sparse, packed, _MOST_AHEAD if ahead else 0, made)
         self._last: tuple[str, Bytes] | None = None
 
     def __enter__(self) -> "DenseView":
@@ -92,6 +122,9 @@ class DenseView:
         """Fills the target with what a tensor has from byte `start` on, or with what the header has."""
         if info is None:
             target[:] = self._header[start : start + len(target)]
+        elif self._taken is not None and info.name in self._taken.names:
+            if start == 0:
+                self._taken.give(info.name, self._matrix(info.name))
         elif info.name in self._sparse.tensors:
             target[:] = self._matrix(info.name)[start : start + len(target)].data
         else:

@@ -83,13 +83,27 @@ class SparseFile:
         if target:
             raise damaged(self.path, "it has become shorter")
 
+    def checked(self, name: str) -> PackedMatrix:
+        """The bytes of a packed matrix, after their digest was checked.
+
+        Raises:
+            SparseFileError: it is another than the one that was written.
+        """
+        tensor = self._tensor(name)
+        info = self.file.tensor(tensor.packed_name)
+        data = np.empty(info.size, dtype=np.uint8)
+        self.read_into(info.offset, data.data)
+        if tensor.digest_of(data) != tensor.digest:
+            raise damaged(self.path, "its bytes do not have the digest that was written with them", name)
+        return PackedMatrix(tensor.layout, data)
+
     def read(self, name: str) -> CodedMatrix:
         """A packed matrix as codes and scales, after its digest and its mask were checked.
 
         Raises:
             SparseFileError: its bytes are not those that were written.
         """
-        packed = self._checked(name)
+        packed = self.checked(name)
         try:
             return unpack(packed)
         except ValueError as error:
@@ -129,7 +143,7 @@ class SparseFile:
             UsageError: as there.
         """
         chosen = self._dense_type(name, dense_type)
-        packed = self._checked(name)
+        packed = self.checked(name)
         layout = packed.layout
         rows = out.reshape(layout.rows, -1)
         try:
@@ -179,16 +193,6 @@ class SparseFile:
             return self.tensors[name]
         except KeyError:
             raise UsageError(f"{self.path} has no packed matrix {name!r}; see its metadata for those it has.") from None
-
-    def _checked(self, name: str) -> PackedMatrix:
-        """The bytes of a packed matrix, after their digest was checked."""
-        tensor = self._tensor(name)
-        info = self.file.tensor(tensor.packed_name)
-        data = np.empty(info.size, dtype=np.uint8)
-        self.read_into(info.offset, data.data)
-        if tensor.digest_of(data) != tensor.digest:
-            raise damaged(self.path, "its bytes do not have the digest that was written with them", name)
-        return PackedMatrix(tensor.layout, data)
 
     def _dense_type(self, name: str, asked: GGMLQuantizationType | None) -> GGMLQuantizationType:
         """The plain type that a packed matrix is to be given as."""

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from gguf.constants import GGMLQuantizationType
 
 from assistant.engine.sparse_backend import LIBRARY
+from export.sparse.dense import dense_bytes
+from export.sparse.packing import CodedMatrix
 
 BLOCK = 32
 Array = npt.NDArray[np.uint8]
-_SIZES = ("sned_pack_bound", "sned_pack_q8_0", "sned_pack_file", "sned_column_bytes", "sned_scratch_bytes")
+PANEL = 16
+_SIZES = ("sned_pack_bound", "sned_pack_dense", "sned_pack_file", "sned_column_bytes", "sned_scratch_bytes")
 
 
 def load() -> ctypes.CDLL:
@@ -39,42 +43,63 @@ def numbers(*values: int) -> list[ctypes.c_int64]:
 
 
 @dataclass(frozen=True)
-class Q8:
-    """A matrix of Q8_0: its bytes, and what they mean."""
+class Dense:
+    """A matrix of Q8_0 or Q4_0: its bytes, and what they mean."""
 
+    bits: int
     data: Array
     weights: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, codes: npt.NDArray[np.int8], scales: npt.NDArray[np.float16]) -> "Q8":
-        """From codes of shape (rows, columns), and a scale for each 32."""
-        rows, columns = codes.shape
-        blocks = codes.reshape(rows, columns // BLOCK, BLOCK)
-        data = np.concatenate([scales[..., None].view(np.uint8), blocks.view(np.uint8)], axis=2)
-        weights = (blocks * scales[..., None].astype(np.float64)).reshape(rows, columns)
-        return cls(np.ascontiguousarray(data), weights)
+    def of(cls, bits: int, codes: npt.NDArray[np.int8], scales: npt.NDArray[np.float16]) -> "Dense":
+        """From codes of shape (rows, columns), for 4 bits from -8 to 7, and a scale for each 32."""
+        kind = GGMLQuantizationType.Q8_0 if bits == 8 else GGMLQuantizationType.Q4_0
+        data = dense_bytes(CodedMatrix(codes, np.ascontiguousarray(scales).view(np.uint16), BLOCK), kind)
+        weights = codes * np.repeat(scales.astype(np.float64), BLOCK, axis=1)
+        return cls(bits, data, weights)
+
+    @property
+    def kind(self) -> GGMLQuantizationType:
+        """ggml's type."""
+        return GGMLQuantizationType.Q8_0 if self.bits == 8 else GGMLQuantizationType.Q4_0
+
+    @classmethod
+    def random(cls, bits: int, shape: tuple[int, int], zeros: float, seed: int = 0) -> "Dense":
+        """Of any weights, so many of which are zeros, and of scales of either sign."""
+        random = np.random.default_rng(seed)
+        most = 1 << bits - 1
+        codes = random.integers(-most, most, shape, dtype=np.int8)
+        codes[random.random(shape, dtype=np.float32) < zeros] = 0
+        return cls.of(bits, codes, (random.standard_normal((shape[0], shape[1] // BLOCK)) / 100).astype(np.float16))
 
 
-def pack(library: ctypes.CDLL, matrix: Q8) -> Array:
+def pack(library: ctypes.CDLL, matrix: Dense) -> Array:
     """The packed matrix; what it may not reach is checked."""
-    shape = numbers(*matrix.weights.shape)
-    out = aligned(library.sned_pack_bound(*shape))
-    used = library.sned_pack_q8_0(pointer(matrix.data), *shape, pointer(out))
+    bits, *shape = numbers(matrix.bits, *matrix.weights.shape)
+    out = aligned(library.sned_pack_bound(bits, *shape))
+    used = library.sned_pack_dense(bits, pointer(matrix.data), *shape, pointer(out))
     assert used <= len(out)
     return out[:used]
 
 
-def multiply(
-    library: ctypes.CDLL, kernel: int, packed: Array, inputs: npt.NDArray[np.float32], rows: int
-) -> npt.NDArray:
-    """The product, of shape (columns of inputs, rows), as `kernel` computes it."""
+def columns_of(library: ctypes.CDLL, inputs: npt.NDArray[np.float32]) -> Array:
+    """Inputs of shape (columns, width) quantised."""
     count, width = inputs.shape
     apart = library.sned_column_bytes(*numbers(width))
-    columns, scratch = aligned(apart * count), aligned(library.sned_scratch_bytes(*numbers(width)))
+    columns = aligned(apart * count)
     for index, each in enumerate(inputs):
         library.sned_quantise(*numbers(width), pointer(each), pointer(columns, index * apart))
+    return columns
+
+
+def multiply(
+    library: ctypes.CDLL, kernel: int, packed: Array, inputs: npt.NDArray[np.float32], rows: int
+) -> npt.NDArray[np.float32]:
+    """The product, of shape (columns of inputs, rows), as `kernel` computes it."""
+    count, width = inputs.shape
+    columns, scratch = columns_of(library, inputs), aligned(library.sned_scratch_bytes(*numbers(width)))
     out = np.full((count, rows), np.nan, dtype=np.float32)
-    middle = rows // 3  # in two parts, as threads do
+    middle = rows // 3 // PANEL * PANEL  # in two parts, as threads do
     for first, last in ((0, middle), (middle, rows)):
         library.sned_multiply(
             kernel,

@@ -1,44 +1,55 @@
 """Pruned models computed with in packed form say what they say dense."""
 
+import json
 import logging
+import os
+import subprocess
+import sys
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
+from gguf.constants import GGMLQuantizationType
 
-from assistant.engine import sparse_backend
+from assistant.cli.options import without_sparse_backend
+from assistant.engine import llama, sparse_backend
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.loading import load_model
-from assistant.engine.memory import read_shape
+from assistant.engine.memory import ModelShape, read_shape
 from assistant.engine.native import llama_cpp
 from assistant.engine.protocol import Prompt, Sampling, Segment
 from assistant.engine.sparse_backend import LIBRARY, SparseBackend, available, patterns_of, place, pruned_matrices
+from assistant.errors import EngineError
+from assistant.settings import load_settings
 from export.sparse.convert import dense_to_sparse
+from export.sparse.reader import SparseFile
 from tests.prune.tiny_models import BLOCKS, write_tiny_model
 
 PROMPTS = ("def f(x):\n", "import os", "for i in")
 built = pytest.mark.skipif(not LIBRARY.is_file(), reason="the native libraries are not built")
 
 
-def pruned(path: Path) -> Path:
-    """A model of Q8_0 whose matrices have half of their weights, one of them all."""
+def pruned(path: Path, quantisation: GGMLQuantizationType) -> Path:
+    """A model whose matrices have half of their weights, one of them all."""
     random = np.random.default_rng(1)
     weights = write_tiny_model(path, "qwen2").weights
     replaced = {}
     for name, values in weights.items():
         if values.ndim == 2 and name.startswith("blk.") and name != "blk.1.attn_k.weight":
             replaced[name] = np.where(random.random(values.shape) < 0.5, 0, values).astype(np.float32)
-    write_tiny_model(path, "qwen2", gguf.GGMLQuantizationType.Q8_0, replace=replaced)
+    write_tiny_model(path, "qwen2", quantisation, replace=replaced)
     return path
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(scope="module", params=[GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0], ids=str)
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A pruned model as a plain file, and as a sparse one."""
     folder = tmp_path_factory.mktemp("pruned")
-    plain, sparse = pruned(folder / "plain.gguf"), folder / "sparse.gguf"
+    plain, sparse = pruned(folder / "plain.gguf", request.param), folder / "sparse.gguf"
     dense_to_sparse(plain, sparse)
     return plain, sparse
 
@@ -55,7 +66,7 @@ def logits(path: Path, mode: SparseBackend, batch: int) -> np.ndarray:
     parameters = llama_cpp.llama_model_default_params()
     placement = place(path, mode, parameters)
     assert (placement.backend != "dense") == (mode == "on")
-    model = load_model(path, read_shape(path), parameters)
+    model = load_model(path, read_shape(path), parameters, placement.matrices)
     options = llama_cpp.llama_context_default_params()
     options.n_ctx, options.n_threads, options.n_threads_batch = 256, 2, 2
     context = llama_cpp.llama_init_from_model(model, options)
@@ -86,10 +97,8 @@ def test_patterns_match_these_matrices_alone() -> None:
 @built
 @pytest.mark.parametrize("kind", [0, 1], ids=["plain", "sparse file"])
 @pytest.mark.parametrize("batch", [1, 3, 48])
-def test_logits_are_the_dense_ones(files: tuple[Path, Path], kind: int, batch: int) -> None:
-    path, dense = files[kind], logits(files[kind], "off", batch)
-    # Where a sum is rounded otherwise, an activation may become the next of its 255 codes.
-    np.testing.assert_allclose(logits(path, "on", batch), dense, atol=0.02 * dense.std())
+def test_logits_are_the_dense_ones_bit_for_bit(files: tuple[Path, Path], kind: int, batch: int) -> None:
+    np.testing.assert_array_equal(logits(files[kind], "on", batch), logits(files[kind], "off", batch))
 
 
 @built
@@ -100,12 +109,37 @@ def test_greedy_text_is_the_same(files: tuple[Path, Path]) -> None:
 
 
 @built
-def test_dense_models_and_gpus_are_left_alone(files: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.skipif(not available().fast, reason="auto leaves this processor's kernel alone")
+def test_it_is_used_unless_it_is_turned_off(files: tuple[Path, Path], tmp_path: Path) -> None:
+    source = tmp_path / "a.py"
+    source.write_text("def f(x):\n    ")
+    command = [Path(sys.executable).with_name("sned"), "complete", f"{source}:2:5", "--model", files[0], "--json"]
+    environment = {name: value for name, value in os.environ.items() if name != "SNED_SPARSE_BACKEND"}
+    answers = [
+        json.loads(subprocess.run([*command, *extra], check=True, capture_output=True, env=environment).stdout)
+        for extra in ([], ["--no-sparse-backend"])
+    ]
+    assert [each["backend"] for each in answers] == [f"sparse ({available().kernel})", "dense"]
+    assert answers[0]["text"] == answers[1]["text"]
+
+
+def test_turned_off_it_is_off_for_what_is_started_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNED_SPARSE_BACKEND", "on")
+    without_sparse_backend()
+    assert load_settings().sparse_backend == "off"
+
+
+@built
+def test_dense_models_and_gpus_are_left_alone(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parameters = llama_cpp.llama_model_default_params()
     dense = write_tiny_model(tmp_path / "dense.gguf", "qwen2", gguf.GGMLQuantizationType.Q8_0).path
     assert place(dense, "on", parameters).backend == "dense"
-    parameters.n_gpu_layers = 99
-    assert place(files[0], "on", parameters).backend == "dense"
+    monkeypatch.setattr(llama_cpp, "llama_supports_gpu_offload", lambda: True)
+    for layers in (99, -1):  # -1 is all of them
+        parameters.n_gpu_layers = layers
+        assert place(files[0], "on", parameters).backend == "dense"
     assert not parameters.tensor_buft_overrides
 
 
@@ -135,3 +169,57 @@ def test_without_the_library_models_run_dense(
         assert "not built" in available().reason
     finally:
         available.cache_clear()
+
+
+@built
+def test_no_plain_copy_of_a_packed_matrix_is_made(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked = []
+    dense_into = SparseFile.dense_into
+
+    def recorded(self: SparseFile, name: str, out: np.ndarray, *rest: Any) -> None:
+        unpacked.append(name)
+        dense_into(self, name, out, *rest)
+
+    monkeypatch.setattr(SparseFile, "dense_into", recorded)
+    assert written(files[1], "on")[0] != "dense"
+    assert not set(unpacked) & set(pruned_matrices(files[1]))
+    assert written(files[1], "off")[0] == "dense"
+    assert set(unpacked) >= set(pruned_matrices(files[1]))
+
+
+@built
+def test_a_damaged_matrix_is_refused_on_its_way_to_the_backend(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with SparseFile(files[1]) as sparse:
+        tensor = sparse.tensors["blk.1.ffn_up.weight"]
+        info = sparse.file.tensor(tensor.packed_name)
+    whole = bytearray(files[1].read_bytes())
+    start = info.offset + tensor.layout.table_bytes + tensor.layout.scale_bytes
+    whole[start : start + 4] = bytes(4)  # of the first row's mask: half of them were ones
+    spoilt = tmp_path / "spoilt.gguf"
+    spoilt.write_bytes(whole)
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*digest"):
+        written(spoilt, "on")
+    digest = tensor.digest_of(np.frombuffer(bytes(whole[info.offset : info.offset + info.size]), dtype=np.uint8))
+    spoilt.write_bytes(bytes(whole).replace(tensor.digest.encode(), digest.encode()))
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*survivors"):
+        written(spoilt, "on")
+    parameters = llama_cpp.llama_model_default_params()
+    placement = place(spoilt, "on", parameters)
+    with pytest.raises(EngineError, match=r"blk\.1\.ffn_up\.weight.*not those of such a matrix"):
+        load_model(spoilt, read_shape(spoilt), parameters, placement.matrices)
+
+
+@built
+def test_what_cannot_be_loaded_packed_is_loaded_dense(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As where the system refuses so much address space.
+    def refusing(path: Path, shape: ModelShape, parameters: Any, packed: Collection[str] = ()) -> Any:
+        if packed:
+            raise EngineError("no memory")
+        return load_model(path, shape, parameters)
+
+    monkeypatch.setattr(llama, "load_model", refusing)
+    backend, texts = written(files[0], "on")
+    assert (backend, texts) == written(files[0], "off")
+    assert "trying without" in caplog.text

@@ -1,0 +1,142 @@
+// What kernels share: where the parts of a panel and of a quantised column lie, and the order of sums.
+//
+// ggml multiplies Q8_0 on x86-64 in eight chains: each adds four products a block, times both scales, by one fused
+// multiply-add, and in the end the chains are added in pairs. Of Q4_0, which it repacks, a block's 32 products are one integer
+// first, and there is one chain. Integers are exact, and so is the product of two half-precision scales. Whoever follows
+// those chains has ggml's very bits (arch/x86/quants.c and repack.cpp, llamafile/sgemm.cpp of llama.cpp).
+#pragma once
+
+#include <cstring>
+
+#include "packed.h"
+
+namespace sned {
+
+constexpr int64_t kBlock = 32;  // weights, or activations, that share a scale
+constexpr int64_t kRows = SNED_PANEL;
+constexpr int64_t kSteps = 8;  // of four weights of each row, in a block
+constexpr int64_t kStepBytes = 4 * kRows;  // of a step whose weights are all there
+constexpr int64_t kScaleBytes = 2 * kRows;
+constexpr int64_t kMaskBytes = 8 * kSteps;
+
+inline int64_t rounded(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+inline int64_t blocks_of(int64_t columns) { return columns / kBlock; }
+
+inline int64_t panels_of(int64_t rows) { return (rows + kRows - 1) / kRows; }
+
+// What a zero is stored as.
+inline uint8_t zero_of(int64_t bits) { return bits == 8 ? 128 : 8; }
+
+inline uint64_t word(const uint8_t * at) {
+    uint64_t bits;
+    std::memcpy(&bits, at, sizeof bits);
+    return bits;
+}
+
+inline float half_to_float(uint16_t half) {
+    const uint32_t sign = uint32_t(half & 0x8000) << 16;
+    const uint32_t exponent = half >> 10 & 31;
+    const uint32_t fraction = half & 1023;
+    if (exponent == 0) {
+        const float magnitude = float(fraction) * 5.9604644775390625e-8f;  // 2^-24
+        return sign ? -magnitude : magnitude;
+    }
+    const uint32_t bits = sign | (exponent == 31 ? 0x7f800000 : (exponent + 112) << 23) | fraction << 13;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+inline const uint8_t * panel_at(const sned_packed * matrix, int64_t panel) {
+    const auto * base = reinterpret_cast<const uint8_t *>(matrix);
+    return base + word(base + sizeof(sned_packed) + 8 * panel);
+}
+
+// One block of a panel.
+struct Block {
+    const uint8_t * scales;
+    const uint8_t * masks;
+    const uint8_t * values;
+    int shift;  // where a 4-bit value lies in its byte
+
+    float scale(int64_t row) const {
+        uint16_t half;
+        std::memcpy(&half, scales + 2 * row, sizeof half);
+        return half_to_float(half);
+    }
+
+    int64_t count() const {
+        int64_t ones = 0;
+        for (int64_t step = 0; step < kSteps; ++step) ones += __builtin_popcountll(word(masks + 8 * step));
+        return ones;
+    }
+};
+
+// Calls `take(index, block)` for each block of a panel.
+template <typename Take> inline void each_block(const sned_packed * matrix, int64_t panel, Take take) {
+    const uint8_t * at = panel_at(matrix, panel);
+    const int64_t blocks = blocks_of(matrix->columns), most = matrix->bits == 8 ? 1 : 2;
+    for (int64_t index = 0; index < blocks; index += most) {
+        const int64_t here = blocks - index < most ? blocks - index : most;
+        const uint8_t * values = at + here * (kScaleBytes + kMaskBytes);
+        int64_t size = 0;
+        for (int64_t i = 0; i < here; ++i) {
+            const Block block = {at + i * kScaleBytes, at + here * kScaleBytes + i * kMaskBytes, values, int(4 * i)};
+            take(index + i, block);
+            const int64_t count = block.count();
+            size = count > size ? count : size;
+        }
+        at = values + size;
+    }
+}
+
+// The parts of one quantised column.
+struct Column {
+    int8_t * codes;
+    int32_t * quads;   // of each four codes, their sum times -128: kernels multiply value + 128, which has no sign
+    int32_t * totals;  // of each block, the sum of its codes times -8
+    float * scales;    // of each block
+
+    Column(const void * columns_, int64_t columns, int64_t index = 0) {
+        auto * base = static_cast<uint8_t *>(const_cast<void *>(columns_)) + index * int64_t(sned_column_bytes(columns));
+        codes = reinterpret_cast<int8_t *>(base);
+        quads = reinterpret_cast<int32_t *>(base + columns);
+        totals = reinterpret_cast<int32_t *>(base + 2 * columns);
+        scales = reinterpret_cast<float *>(base + 2 * columns + columns / 8);
+    }
+};
+
+using Multiply = void (*)(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+
+void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+#if defined(__x86_64__)
+void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
+void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width);
+#endif
+
+// Sixteen rows before they are packed: what is stored for each weight, and scales.
+struct Dense {
+    const uint8_t * values;  // `columns` of each row
+    const uint8_t * scales;  // half-precision numbers, one for each block of each row
+};
+
+// Writes panels one after another.
+class Writer {
+  public:
+    Writer(int64_t bits, int64_t rows, int64_t columns, void * out);
+    void add(const Dense & rows);
+    size_t finish();
+
+  private:
+    int64_t add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const;
+    void note();
+
+    int64_t bits_, columns_;
+    uint8_t *base_, *table_, *end_;
+    bool fast_;
+};
+
+}  // namespace sned
