@@ -1,5 +1,6 @@
 """Infilling: what a model writes where something is missing, beside what was there."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +12,7 @@ from assistant.catalog import FimTokens
 from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Sampling
-from assistant.evaluation.journal import OpenJournal, Result
+from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.judging import Outcome, judge
 from assistant.evaluation.measurement import Advanced, OpenedModel
 from assistant.evaluation.sandbox.sandbox import Sandbox
@@ -64,22 +65,77 @@ class Judge:
     toolchain: Toolchain
 
 
+# Gives the result of a gap, but for its name; cancelled, it raises KeyboardInterrupt.
+Filler = Callable[[Gap, Cancellation], Result]
+
+
 @dataclass(frozen=True, slots=True)
-class GapMeasurement:
-    """Has the gaps filled in one order of the prompt.
+class GapByGap(ABC):
+    """Something that is measured at each gap.
 
     Attributes:
         name: what the gaps are called.
         digest: of all of them.
         gaps: each with a name of its own.
-        order: of the prompt; the server's own is that of suggestions in an editor, with all that filters them.
-        judge: what runs programs, for gaps that have some.
-        grammar: what the text can be parsed as, for the server.
     """
 
     name: str
     digest: str
     gaps: tuple[Gap, ...]
+
+    def missing(self, kept: Kept) -> int:
+        """Gaps without a result."""
+        return sum((gap.name, 0) not in kept for gap in self.gaps)
+
+    def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
+        """Makes the results that are missing.
+
+        Raises:
+            EngineError: the model fails, or has no FIM tokens.
+            KeyboardInterrupt: it was cancelled.
+        """
+        fill = self.filler(model.engine)
+        for done, gap in enumerate(self.gaps):
+            if (gap.name, 0) not in journal.results:
+                advanced(done, len(self.gaps))
+                journal.add({"task": gap.name, "sample": 0} | fill(gap, cancel))
+        advanced(len(self.gaps), len(self.gaps))
+
+    def results(self, kept: Kept) -> list[Result]:
+        """A result for each gap, in order."""
+        return [kept[gap.name, 0] for gap in self.gaps]
+
+    @abstractmethod
+    def filler(self, engine: Engine) -> Filler:
+        """What gives a gap's result by this model."""
+
+
+def likeness(text: str, missing: str) -> Result:
+    """Whether a text is what was there, but for white space at both ends, and how similar to it."""
+    return {
+        "exact": text.strip() == missing.strip(),
+        "similarity": round(edit_similarity(text.strip(), missing.strip()), 6),
+    }
+
+
+def likeness_scores(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Exact match and edit similarity by task."""
+    return {
+        "exact match": {result["task"]: float(result["exact"]) for result in results},
+        "edit similarity": {result["task"]: float(result["similarity"]) for result in results},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class GapMeasurement(GapByGap):
+    """Has the gaps filled in one order of the prompt.
+
+    Attributes:
+        order: of the prompt; the server's own is that of suggestions in an editor, with all that filters them.
+        judge: what runs programs, for gaps that have some.
+        grammar: what the text can be parsed as, for the server.
+    """
+
     order: Order
     judge: Judge | None = None
     grammar: Grammar | None = None
@@ -102,27 +158,10 @@ class GapMeasurement:
             "engine": version("llama-cpp-python"),
         }
 
-    def missing(self, journal: OpenJournal) -> int:
-        """Gaps that have still to be filled."""
-        return sum((gap.name, 0) not in journal.results for gap in self.gaps)
-
-    def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
-        """Fills what is missing.
-
-        Raises:
-            EngineError: the model fails, or has no FIM tokens.
-            KeyboardInterrupt: it was cancelled.
-        """
-        fill = _filler(model.engine, find_fim_tokens(model.engine), self)
-        for done, gap in enumerate(self.gaps):
-            if (gap.name, 0) not in journal.results:
-                advanced(done, len(self.gaps))
-                journal.add(self._result(gap, fill(gap, cancel)))
-        advanced(len(self.gaps), len(self.gaps))
-
-    def results(self, journal: OpenJournal) -> list[Result]:
-        """A result for each gap, in order."""
-        return [journal.results[gap.name, 0] for gap in self.gaps]
+    def filler(self, engine: Engine) -> Filler:
+        """Fills the gap, and looks at what was written."""
+        fill = _filler(engine, find_fim_tokens(engine), self)
+        return lambda gap, cancel: self._result(gap, fill(gap, cancel))
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """Mean exact match, edit similarity, and pass@1 where programs test it."""
@@ -133,10 +172,7 @@ class GapMeasurement:
 
     def scores(self, results: Sequence[Result]) -> dict[str, dict[str, float]]:
         """Each gap's figures."""
-        found: dict[str, dict[str, float]] = {
-            "exact match": {result["task"]: float(result["exact"]) for result in results},
-            "edit similarity": {result["task"]: float(result["similarity"]) for result in results},
-        }
+        found = likeness_scores(results)
         if self.judge is not None:
             found["pass@1"] = {
                 result["task"]: float(result["outcome"] == Outcome.PASSED) for result in results if "outcome" in result
@@ -144,13 +180,7 @@ class GapMeasurement:
         return found
 
     def _result(self, gap: Gap, text: str) -> Result:
-        result = {
-            "task": gap.name,
-            "sample": 0,
-            "text": text,
-            "exact": text.strip() == gap.missing.strip(),
-            "similarity": round(edit_similarity(text.strip(), gap.missing.strip()), 6),
-        }
+        result = {"text": text} | likeness(text, gap.missing)
         if self.judge is not None and gap.program is not None:
             # A suggestion of a line leaves the line's end to the editor.
             whole = text if text.endswith("\n") or not gap.missing.endswith("\n") else text + "\n"
