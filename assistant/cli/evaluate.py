@@ -50,9 +50,12 @@ def evaluate(
     order: Annotated[
         list[OrderChoice] | None, typer.Option(help="Of infilling's prompts; all three by default.")
     ] = None,
+    perplexity: Annotated[
+        bool, typer.Option("--perplexity", help="Have held-out code found on this machine predicted.")
+    ] = False,
     cost: Annotated[bool, typer.Option("--cost", help="Measure memory, loading, and tokens a second.")] = False,
     turns: Annotated[int, typer.Option(min=1, help="Turns of --cost; medians count.")] = 5,
-    language: Annotated[str | None, typer.Option(help="The project's language; its own by default.")] = None,
+    language: Annotated[str | None, typer.Option(help="The project's, or of --perplexity.")] = None,
     asking: Annotated[
         AskingChoice, typer.Option("--as", help="How functions are asked for.")
     ] = AskingChoice.COMPLETION,
@@ -70,6 +73,9 @@ def evaluate(
         bool, typer.Option("--check", help="Run the tasks' own solutions instead; no model is needed.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="Measure nothing, and tell what was measured before.")
+    ] = False,
     unsafe: Annotated[
         bool,
         typer.Option(
@@ -108,14 +114,18 @@ def evaluate(
         ),
         infilling=tuple(infilling or ()),
         orders=tuple(Order(each.value) for each in order) if order else tuple(Order),
+        perplexity=perplexity,
         turns=turns if cost else 0,
         limit=limit,
         seed=seed,
         again=again,
+        only_kept=measured,
         unsafe=unsafe,
         gpu_layers=gpu_layers,
         check_memory=not ignore_memory,
     )
+    if again and measured:
+        raise UsageError("--again measures anew, and --measured measures nothing; choose one.")
     if check:
         _check(request, progress, as_json)
     else:

@@ -159,7 +159,14 @@ def measure(
         for measurement in plan.measurements:
             label = measurement.label
             journal = Journal(plan.folder, {"model": subject.sha256, **measurement.settings})
-            kept = journal.read() if plan.only_kept else _complete(journal, measurement, model, plan, advanced, cancel)
+            kept: Kept
+            if plan.only_kept:
+                kept = journal.read()
+            else:
+                with journal.open(again=plan.again) as held:
+                    if measurement.missing(held.results):
+                        measurement.run(model, held, partial(advanced, label), cancel)
+                    kept = held.results
             if missing := measurement.missing(kept):
                 measured.missing[label] = missing
                 continue
@@ -169,17 +176,3 @@ def measure(
     finally:
         model.close()
     return measured
-
-
-def _complete(
-    journal: Journal,
-    measurement: Measurement,
-    model: OpenedModel,
-    plan: Plan,
-    advanced: Callable[[str, int, int], None],
-    cancel: Cancellation,
-) -> Kept:
-    with journal.open(again=plan.again) as held:
-        if measurement.missing(held.results):
-            measurement.run(model, held, partial(advanced, measurement.label), cancel)
-        return held.results

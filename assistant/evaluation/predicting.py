@@ -14,6 +14,7 @@ from assistant.engine.cancellation import Cancellation
 from assistant.engine.tokenizer import open_tokenizer
 from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.measurement import Advanced, OpenedModel
+from assistant.languages import Language
 from assistant.perplexity import perplexity
 
 # Of each document; enough for its head and some of its functions.
@@ -21,6 +22,11 @@ _CHARACTERS = 4000
 
 PERPLEXITY = "perplexity"
 BITS = "bits per byte"
+
+
+def found_here_label(language: Language) -> str:
+    """What predictions of code found on the machine are called."""
+    return f"{language.value} found here"
 
 
 @dataclass(frozen=True, slots=True)

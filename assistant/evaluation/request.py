@@ -1,31 +1,32 @@
 """A whole evaluation: which models, what is measured, and where results are kept."""
 
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from assistant.corpus import corpus_advice
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine
 from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation.checking import check_solutions
+from assistant.evaluation.circumstances import machine, versions
 from assistant.evaluation.comparing import report
 from assistant.evaluation.cost import CostMeasurement
 from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
 from assistant.evaluation.gaps import GapMeasurement, Judge, Order
 from assistant.evaluation.infilling import infilling_gaps
 from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject, measure
-from assistant.evaluation.project_measurements import project_measurements
+from assistant.evaluation.project_measurements import predictions_found_here, project_measurements
+from assistant.evaluation.ratios import add_ratios
 from assistant.evaluation.recording import record_quality
 from assistant.evaluation.sandbox.sandbox import Sandbox, open_sandbox
 from assistant.evaluation.subjects import find_subjects
 from assistant.evaluation.tasks import FunctionTask, InfillingTask, TaskFile, TaskType, read_tasks
 from assistant.evaluation.toolchains import Missing, Toolchain, find_toolchain
-from assistant.languages import Language
+from assistant.languages import Language, parse_language
 from assistant.selection import open_model
 from assistant.settings import Settings, load_settings
 
@@ -45,10 +46,12 @@ class EvaluationRequest:
         functions: how they are written; each way is a measurement of its own.
         infilling: files of functions to fill in.
         orders: of infilling's prompts; each is a measurement of its own.
+        perplexity: of held-out code found on this machine, in the project's, tasks' or models' languages.
         turns: of measuring the cost; 0 for none.
         limit: tasks of each file, or files of the project, at most.
         seed: chooses which, and what is masked.
         again: measure anew what was measured before.
+        only_kept: measure nothing, and tell what was measured before.
         unsafe: run programs without a sandbox where there is none.
         gpu_layers, check_memory: as `open_model` has them.
     """
@@ -60,10 +63,12 @@ class EvaluationRequest:
     functions: tuple[FunctionOptions, ...] = (FunctionOptions(),)
     infilling: tuple[Path, ...] = ()
     orders: tuple[Order, ...] = tuple(Order)
+    perplexity: bool = False
     turns: int = 0
     limit: int | None = None
     seed: int = 0
     again: bool = False
+    only_kept: bool = False
     unsafe: bool = False
     gpu_layers: str | None = None
     check_memory: bool = True
@@ -112,24 +117,36 @@ def evaluated(request: EvaluationRequest, advanced: Advanced, note: Note, cancel
     """
     settings = load_settings()
     measurements = _measurements(request, settings, note)
+    languages = _languages(request, measurements)
+    subjects = find_subjects(settings, request.models, languages[0] if len(languages) == 1 else None)
+    if request.perplexity:
+        every_language = languages or sorted(
+            {each.selection.language for each in subjects if each.selection.language is not None}
+        )
+        measurements += _found_here(request, every_language, measurements, settings, note)
     if not measurements:
         raise UsageError(
-            "There is nothing to measure; name a project's folder, or give --tasks FILE, --infilling FILE or --cost."
+            "There is nothing to measure; name a project's folder, or give --tasks FILE, --infilling FILE, "
+            "--perplexity or --cost."
         )
-    subjects = find_subjects(settings, request.models, _only_language(measurements))
-    plan = Plan(measurements, settings.home / "evaluations", request.again)
+    plan = Plan(measurements, settings.home / "evaluations", request.again, request.only_kept)
 
-    def measured(subject: Subject) -> Measured:
+    def measured(subject: Subject, plan: Plan = plan) -> Measured:
         def opened() -> Engine:
             gpu_layers, check = request.gpu_layers, request.check_memory
             return open_model(subject.selection, settings, gpu_layers=gpu_layers, check_memory=check)
 
         return measure(subject, plan, opened, _named(advanced, subject), cancel)
 
+    def predicted(base: Subject, label: str) -> Measured:
+        return measured(base, replace(plan, measurements=[each for each in measurements if each.label == label]))
+
     every = [measured(subject) for subject in subjects]
+    add_ratios(settings.home, every, predicted)
     if request.limit is None:
         record_quality(settings.home, every)
-    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "versions": _versions()} | report(every)
+    about = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), "versions": versions()}
+    return about | report(every)
 
 
 def _measurements(request: EvaluationRequest, settings: Settings, note: Note) -> list[Measurement]:
@@ -175,15 +192,37 @@ def _language_of(file: TaskFile[FunctionTask]) -> Language:
     return languages.pop()
 
 
-def _only_language(measurements: Sequence[Measurement]) -> Language | None:
-    """The one language that is measured, which chooses the model where none is named."""
+def _languages(request: EvaluationRequest, measurements: Sequence[Measurement]) -> list[Language]:
+    """The languages that are measured; a single one chooses the model where none is named."""
+    if request.language is not None:
+        return [parse_language(request.language)]
     languages = {_language_of(each.file) for each in measurements if isinstance(each, FunctionMeasurement)}
     languages |= {
         Language(each.grammar.value)
         for each in measurements
         if isinstance(each, GapMeasurement) and each.grammar is not None
     }
-    return languages.pop() if len(languages) == 1 else None
+    return sorted(languages)
+
+
+def _found_here(
+    request: EvaluationRequest,
+    languages: Sequence[Language],
+    others: Sequence[Measurement],
+    settings: Settings,
+    note: Note,
+) -> list[Measurement]:
+    """Predictions of held-out code in the languages, unless they are among the others already."""
+    if not languages:
+        raise UsageError("--perplexity is of code in a language, and a base model has none; name one with --language.")
+    found: list[Measurement] = []
+    for language in languages:
+        measurement = predictions_found_here(language, request.seed, request.limit, settings.threads)
+        if measurement is None:
+            note(f"No held-out {language.label} code was found here, so none is predicted; {corpus_advice(language)}.")
+        elif measurement.label not in {each.label for each in others}:
+            found.append(measurement)
+    return found
 
 
 def _sandbox(request: EvaluationRequest, note: Note) -> Sandbox:
@@ -203,12 +242,3 @@ def _labelled(advanced: Advanced, label: str) -> Callable[[int, int], None]:
 
 def _named(advanced: Advanced, subject: Subject) -> Advanced:
     return lambda label, done, of: advanced(f"{subject.name}: {label}", done, of)
-
-
-def _versions() -> dict[str, str]:
-    system = os.uname() if hasattr(os, "uname") else None
-    return {
-        "sned": version("sned"),
-        "llama-cpp-python": version("llama-cpp-python"),
-        "system": "Windows" if system is None else f"{system.sysname} {system.machine}",
-    }
