@@ -134,7 +134,7 @@ def evaluate(
 
 def _check(request: "EvaluationRequest", progress: ProgressForm, as_json: bool) -> None:
     from assistant.cli.evaluation_display import display
-    from assistant.evaluation.request import checked
+    from assistant.evaluation.running import checked
 
     with display(progress) as shown:
         answer = checked(request, shown.advanced, shown.note)
@@ -156,7 +156,7 @@ def _measure(request: "EvaluationRequest", progress: ProgressForm, html: Path | 
     from assistant.cli.evaluation_display import display
     from assistant.cli.evaluation_tables import print_report
     from assistant.cli.interruptible import interruptible
-    from assistant.evaluation.request import evaluated
+    from assistant.evaluation.running import evaluated
 
     with display(progress) as shown:
         answer: dict[str, Any] = interruptible(lambda cancel: evaluated(request, shown.advanced, shown.note, cancel))

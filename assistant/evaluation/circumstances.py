@@ -3,10 +3,17 @@
 import os
 import platform
 import re
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+
+def circumstances() -> dict[str, Any]:
+    """Date, machine and versions, such as JSON has."""
+    return {"date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), "versions": versions()}
 
 
 def machine() -> dict[str, str | int | float]:
