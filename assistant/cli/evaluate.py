@@ -9,6 +9,7 @@ import typer
 from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ProgressForm, ProgressOption
 from assistant.cli.output import print_json
 from assistant.errors import UsageError
+from assistant.recipe import DEFAULT_RECIPE
 
 if TYPE_CHECKING:
     from assistant.evaluation.request import EvaluationRequest
@@ -69,6 +70,18 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="So many tasks of each file, or files of the project, the same ones each time."),
     ] = None,
+    matrix: Annotated[
+        bool,
+        typer.Option(
+            "--matrix",
+            help="Build and measure the table of four languages by the dense model, each language's sub-model and one "
+            "of all; perplexity, and --tasks if given.",
+        ),
+    ] = False,
+    recipe: Annotated[
+        str, typer.Option(help="Of --matrix's sub-models: fast, balanced or best, or a TOML file.")
+    ] = DEFAULT_RECIPE,
+    base: Annotated[str | None, typer.Option(help="Base model of --matrix; see sned models.")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run the tasks' own solutions instead; no model is needed.")
     ] = False,
@@ -126,7 +139,14 @@ def evaluate(
     )
     if again and measured:
         raise UsageError("--again measures anew, and --measured measures nothing; choose one.")
-    if check:
+    if matrix and (what or check or infilling or cost or language):
+        raise UsageError(
+            "--matrix makes its own models in all languages; give it --tasks, --recipe and --base, and measure other "
+            "things apart."
+        )
+    if matrix:
+        _measure_matrix(request, recipe, base, progress, html, as_json=as_json)
+    elif check:
         _check(request, progress, as_json)
     else:
         _measure(request, progress, html, as_json=as_json)
@@ -160,6 +180,38 @@ def _measure(request: "EvaluationRequest", progress: ProgressForm, html: Path | 
 
     with display(progress) as shown:
         answer: dict[str, Any] = interruptible(lambda cancel: evaluated(request, shown.advanced, shown.note, cancel))
+    _tell(answer, html, as_json=as_json)
+    if not as_json:
+        print_report(answer)
+
+
+def _measure_matrix(
+    request: "EvaluationRequest",
+    recipe: str,
+    base: str | None,
+    progress: ProgressForm,
+    html: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from assistant.cli.evaluation_display import display
+    from assistant.cli.evaluation_tables import print_matrix
+    from assistant.cli.interruptible import interruptible
+    from assistant.evaluation.matrix import Listener, MatrixRequest, matrix
+    from assistant.recipe_files import recipe_called
+
+    asked = MatrixRequest(request, recipe_called(recipe, {}), base)
+    with display(progress) as shown:
+        answer: dict[str, Any] = interruptible(
+            lambda cancel: matrix(asked, Listener(shown.advanced, shown.building, shown.note, cancel))
+        )
+    _tell(answer, html, as_json=as_json)
+    if not as_json:
+        print_matrix(answer)
+
+
+def _tell(answer: dict[str, Any], html: Path | None, *, as_json: bool) -> None:
+    """The page and the JSON, where they are asked for."""
     if html is not None:
         from assistant.durable import write_text
         from assistant.evaluation.page import page
@@ -167,5 +219,3 @@ def _measure(request: "EvaluationRequest", progress: ProgressForm, html: Path | 
         write_text(html, page(answer))
     if as_json:
         print_json(answer)
-    else:
-        print_report(answer)

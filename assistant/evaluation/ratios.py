@@ -6,7 +6,7 @@ from typing import Any
 
 from assistant.evaluation.measurement import Measured, Subject
 from assistant.evaluation.predicting import BITS, PERPLEXITY, found_here_label
-from assistant.selection import Selection
+from assistant.evaluation.subjects import subject_of
 from assistant.store import Store
 
 RATIO = "of its base's"
@@ -40,7 +40,14 @@ def add_ratios(home: Path, measured: Sequence[Measured], predicted: Callable[[Su
         if manifest.base.sha256 not in known:
             if base is None or base.manifest.sha256 != manifest.base.sha256:
                 continue
-            subject = Subject(Selection(base.path, base.name), base.manifest.sha256, base.manifest.size)
-            known[subject.sha256] = predicted(subject, label)
+            known[manifest.base.sha256] = predicted(subject_of(base), label)
         if label in (summaries := known[manifest.base.sha256].summaries):
             each.summaries[label][RATIO] = perplexity_ratio(each.summaries[label], summaries[label])
+
+
+def add_ratios_to(dense: Measured, measured: Sequence[Measured]) -> None:
+    """Adds to the summaries of predictions, of any language, their ratio to those of the dense model."""
+    for each in measured:
+        for label, summary in each.summaries.items():
+            if PERPLEXITY in summary and label in dense.summaries:
+                summary[RATIO] = perplexity_ratio(summary, dense.summaries[label])
