@@ -18,6 +18,7 @@ from assistant.evaluation.circumstances import circumstances
 from assistant.evaluation.comparing import report
 from assistant.evaluation.functions import FunctionMeasurement
 from assistant.evaluation.making import MadeModels, Wanted
+from assistant.evaluation.matrix_table import DENSE, GENERAL
 from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject
 from assistant.evaluation.predicting import found_here_label
 from assistant.evaluation.ratios import RATIO, add_ratios_to
@@ -29,8 +30,6 @@ from assistant.languages import Language
 from assistant.recipe import Recipe
 from assistant.settings import Settings, load_settings
 from assistant.store import BaseEntry, Store
-
-DENSE, GENERAL = "dense", "general"
 
 
 @dataclass(frozen=True, slots=True)

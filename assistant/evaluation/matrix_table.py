@@ -7,7 +7,8 @@ from typing import Any
 
 from assistant.languages import Language
 
-_DENSE, _GENERAL = "dense", "general"
+# Rows that are of no language.
+DENSE, GENERAL = "dense", "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +33,20 @@ class MatrixTable:
             others = [
                 value
                 for row, value in values.items()
-                if row not in {_DENSE, _GENERAL, language.value} and value is not None
+                if row not in {DENSE, GENERAL, language.value} and value is not None
             ]
             answer[language] = {
-                "dense": values.get(_DENSE),
+                "dense": values.get(DENSE),
                 "own": values.get(language.value),
                 "others": statistics.fmean(others) if others else None,
-                "general": values.get(_GENERAL),
+                "general": values.get(GENERAL),
             }
         return answer
 
 
 def row_label(row: str) -> str:
     """What a row is called: by the language that the model was calibrated on."""
-    return {_DENSE: "dense", _GENERAL: "all four languages"}.get(row) or Language(row).label
+    return {DENSE: "dense", GENERAL: "all four languages"}.get(row) or Language(row).label
 
 
 def matrix_tables(answer: Mapping[str, Any]) -> list[MatrixTable]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.evaluation.page import pareto_front
 from assistant.evaluation.pass_at_k import mean_pass_at_k, pass_at_k
+from assistant.evaluation.plots import pareto_front
 from assistant.evaluation.similarity import edit_distance, edit_similarity
 from assistant.evaluation.statistics import compare, mcnemar, paired_bootstrap
 from assistant.evaluation.typing_model import type_text
