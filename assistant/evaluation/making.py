@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.build import BuildRequest, Progress, build
+from assistant.build import BuildRequest, build
 from assistant.build_choices import fim_tokens_of
 from assistant.engine.cancellation import Cancellation
 from assistant.languages import Language
 from assistant.recipe import Recipe
 from assistant.settings import Settings
 from assistant.store import BaseEntry, Store, SubModelEntry
+
+# Says what is being done, and how far it is, from 0 to 1.
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)

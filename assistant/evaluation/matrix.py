@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assistant.build import Progress
 from assistant.build_choices import base_to_build_from
 from assistant.corpus import corpus_advice, corpus_documents
 from assistant.engine.cancellation import Cancellation
@@ -17,7 +16,7 @@ from assistant.errors import BuildError, EvaluationError, UsageError
 from assistant.evaluation.circumstances import circumstances
 from assistant.evaluation.comparing import report
 from assistant.evaluation.functions import FunctionMeasurement
-from assistant.evaluation.making import MadeModels, Wanted
+from assistant.evaluation.making import MadeModels, Progress, Wanted
 from assistant.evaluation.matrix_table import DENSE, GENERAL
 from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject
 from assistant.evaluation.predicting import found_here_label

@@ -18,7 +18,7 @@ th,td{text-align:right;padding:.25rem .8rem;border-bottom:1px solid var(--line);
 th:first-child,td:first-child{text-align:left;padding-left:0}.own{background:var(--own);font-weight:600}
 figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
 """
-_PLAIN = ("outcomes", "spread")
+_PLAIN = ("outcomes", "spread", "samples")
 _WITHOUT_PLOTS = "<p>Plots need matplotlib: install sned with the extra <code>plots</code>, and measure again.</p>"
 
 
@@ -35,7 +35,8 @@ def page(answer: dict[str, Any]) -> str:
     for label in labels:
         parts += [f"<h2>{escape(label)}</h2>", _figures(label, models)]
     if answer["differences"]:
-        parts += ["<h2>Differences</h2>", _differences(answer["differences"])]
+        against = escape(answer["differences"][0]["against"])
+        parts += [f"<h2>Differences from {against}</h2>", _differences(answer["differences"])]
     parts += ["<h2>Plots</h2>", *_plots(labels, models)]
     head = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>sned eval</title>'
@@ -74,7 +75,6 @@ def _differences(differences: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["model"],
-            each["against"],
             each["measurement"],
             each["figure"],
             f"{each['difference']:+.3f}",
@@ -83,7 +83,7 @@ def _differences(differences: list[dict[str, Any]]) -> str:
         ]
         for each in differences
     ]
-    return _table(["model", "against", "measured", "figure", "difference", "95 % interval", "McNemar's p"], rows)
+    return _table(["model", "measured", "figure", "difference", "95 % interval", "McNemar's p"], rows)
 
 
 def _plots(labels: list[str], models: list[dict[str, Any]]) -> list[str]:
@@ -107,4 +107,6 @@ def _table(head: list[str], rows: list[list[str]], marked: set[tuple[int, int]] 
 
 
 def _text(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    return "" if value is None else str(value)

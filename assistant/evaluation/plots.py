@@ -43,7 +43,9 @@ def language_plot(table: MatrixTable) -> str:
         axes.bar(places, heights, width * 0.9, label=row_label(row), color=_COLOURS[number % len(_COLOURS)])
     axes.set_xticks(range(len(table.languages)), [language.label for language in table.languages])
     axes.set_ylabel(table.title)
-    axes.legend(title="calibrated on", loc="upper left", bbox_to_anchor=(1.0, 1.0), labelcolor=_INK, frameon=False)
+    axes.set_ylim(0.0, max(1e-3, axes.get_ylim()[1]))
+    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    axes.legend(title="calibrated on", labelcolor=_INK, frameon=False, **place).get_title().set_color(_INK)
     return _svg(figure, f"{table.title}, by language and model")
 
 
