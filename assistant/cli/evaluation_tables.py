@@ -50,6 +50,25 @@ def print_matrix(answer: dict[str, Any]) -> None:
         console.print(short)
 
 
+def print_candidates(answer: dict[str, Any]) -> None:
+    """What `sned tune` looked at: figures, and why each was dropped."""
+    table = _table("candidate", "MB", "perplexity", "pass@1", "first suggestion s", "quality", "")
+    chosen = None if answer["recommended"] is None else answer["recommended"]["candidate"]
+    # What was looked at longest comes first.
+    stages = [
+        (each["candidate"] != chosen, each["dropped"] is not None, each["perplexity_ratio"] is None, number)
+        for number, each in enumerate(answer["candidates"])
+    ]
+    for *_, number in sorted(stages):
+        each = answer["candidates"][number]
+        names = ("perplexity_ratio", "pass_at_1_share", "first_suggestion_s", "quality")
+        why = "recommended" if each["candidate"] == chosen else each["dropped"] or "within the limits"
+        table.add_row(each["candidate"], f"{each['bytes'] / 1e6:,.0f}", *(_figure(each[name]) for name in names), why)
+    console = _console()
+    console.print(table)
+    console.print(f"\nShares and multiples are of {answer['against']} as it is.")
+
+
 def _print_figures(console: Console, label: str, models: list[dict[str, Any]]) -> None:
     figures = [model["measurements"].get(label, {}) for model in models]
     names = list(dict.fromkeys(name for each in figures for name in each if name not in _PLAIN))
@@ -81,7 +100,7 @@ def _table(first: str, *others: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column(first, no_wrap=True)
     for header in others:
-        table.add_column(header, justify="left" if header in ("measured", "figure") else "right", no_wrap=True)
+        table.add_column(header, justify="left" if header in ("measured", "figure", "") else "right", no_wrap=True)
     return table
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.build import BuildRequest, build
+from assistant.build import BuildRequest, Built, build
 from assistant.build_choices import fim_tokens_of
 from assistant.engine.cancellation import Cancellation
 from assistant.languages import Language
@@ -44,7 +44,7 @@ class MadeModels:
 
     def made(
         self, wanted: Wanted, progress: Progress, cancel: Cancellation, waiting: Callable[[], None] | None = None
-    ) -> SubModelEntry:
+    ) -> Built:
         """It, built unless it was before; interrupted, a build goes on where it was.
 
         Raises:
@@ -60,4 +60,4 @@ class MadeModels:
 
         fim = fim_tokens_of(wanted.base, self._settings)
         request = BuildRequest(wanted.base, wanted.language, wanted.recipe, wanted.project, fim=fim)
-        return build(request, self.store, told, waiting).entry
+        return build(request, self.store, told, waiting)

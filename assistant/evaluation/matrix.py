@@ -137,7 +137,7 @@ def _subjects(
         if entry is None:
             listener.note(f"Building sub-model {number} of {len(rows)}: {row}")
             try:
-                entry = models.made(wanted, listener.building, listener.cancel)
+                entry = models.made(wanted, listener.building, listener.cancel).entry
             except BuildError as error:
                 listener.note(f"The {row} sub-model is left out: {error}")
                 continue
