@@ -104,7 +104,8 @@ class MachineLaboratory:
 
     def clear(self, but: Candidate | None) -> None:
         """Removes the files that were made here, but that of one candidate; what was measured of them stays."""
-        keep = None if but is None or (known := self._known(but)) is None else known["name"]
+        known = None if but is None else self._known(but)
+        keep = None if known is None else known["name"]
         names = {known["name"] for known in self._made.values() if known["new"]}
         for entry in self._models.store.submodels():
             if entry.name in names and entry.name != keep:
@@ -137,7 +138,8 @@ class MachineLaboratory:
         return Subject(selection, known["sha256"], known["size"])
 
     def _known(self, candidate: Candidate) -> Result | None:
-        return self._made.get((self._key(candidate), 0))
+        """What is known of a sub-model that was made; nothing of a base model."""
+        return None if candidate.recipe is None else self._made.get((self._key(candidate), 0))
 
     def _key(self, candidate: Candidate) -> str:
         assert candidate.recipe is not None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,15 @@ from assistant.build_choices import base_to_build_from, language_to_build_for
 from assistant.catalog import load_catalog
 from assistant.corpus import corpus_advice
 from assistant.durable import write_text
-from assistant.errors import EvaluationError
+from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation.circumstances import circumstances
-from assistant.evaluation.functions import FunctionMeasurement
 from assistant.evaluation.matrix import Listener
 from assistant.evaluation.measurement import Measurement
 from assistant.evaluation.own_code import own_documents
 from assistant.evaluation.predicting import PredictionMeasurement
 from assistant.evaluation.project_measurements import predictions_found_here
 from assistant.evaluation.request import EvaluationRequest, language_of, measurements_of
+from assistant.evaluation.tasks import FunctionTask, read_tasks
 from assistant.languages import Language
 from assistant.settings import Settings, load_settings
 from assistant.store import BaseEntry, Store
@@ -126,13 +126,11 @@ def _predictions(request: TuningRequest, language: Language, settings: Settings)
 def _functions(
     request: TuningRequest, language: Language, settings: Settings, listener: Listener
 ) -> Sequence[Measurement]:
-    if not request.evaluation.tasks:
-        return []
-    found = measurements_of(request.evaluation, settings, listener.note)
-    chosen = [each for each in found if isinstance(each, FunctionMeasurement) and language_of(each.file) == language]
-    if not chosen:
-        raise EvaluationError(f"None of the files of tasks is in {language.label}; give one, or leave --tasks out.")
-    return chosen
+    given = request.evaluation.tasks
+    tasks = tuple(path for path in given if language_of(read_tasks(path, FunctionTask)) == language)
+    if given and not tasks:
+        raise UsageError(f"None of the files of tasks is in {language.label}; give one, or leave --tasks out.")
+    return measurements_of(replace(request.evaluation, tasks=tasks), settings, listener.note) if tasks else []
 
 
 def _answer(outcome: Outcome, bases: dict[str, BaseEntry]) -> dict[str, Any]:

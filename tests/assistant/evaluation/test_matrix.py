@@ -18,8 +18,8 @@ from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called
 from assistant.settings import load_settings
 from assistant.store import Store
-from tests.assistant.evaluation.small_world import BASE, small_world
 from tests.assistant.evaluation.test_programs import TASKS
+from tests.assistant.small_world import BASE, small_world
 
 __all__ = ["small_world"]
 

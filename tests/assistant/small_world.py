@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-import gguf
 import pytest
 
 from assistant.corpus import documents
@@ -46,7 +45,7 @@ def small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("SNED_HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    path = write_tiny_model(tmp_path / "tiny.gguf", "qwen2", gguf.GGMLQuantizationType.Q8_0).path
+    path = write_tiny_model(tmp_path / "tiny.gguf", "qwen2").path
     manifest = BaseManifest(
         name=BASE, sha256=sha256_of(path), size=path.stat().st_size, licence="Apache-2.0", source="made by a test"
     )
