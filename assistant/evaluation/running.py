@@ -31,6 +31,11 @@ from assistant.evaluation.toolchains import Missing, Toolchain, find_toolchain
 from assistant.selection import open_model
 from assistant.settings import Settings, load_settings
 
+_NOTHING = (
+    "There is nothing to measure; name a project's folder, or give --tasks FILE, --infilling FILE, --perplexity or "
+    "--cost."
+)
+
 
 def checked(request: EvaluationRequest, advanced: Advanced, note: Note) -> dict[str, Any]:
     """Whether the solutions of the task files pass, such as JSON has; files without a toolchain are skipped.
@@ -75,6 +80,8 @@ def evaluated(request: EvaluationRequest, advanced: Advanced, note: Note, cancel
     """
     settings = load_settings()
     measurements = measurements_of(request, settings, note)
+    if not measurements and not request.perplexity:
+        raise UsageError(_NOTHING)
     languages = languages_of(request, measurements)
     subjects = find_subjects(settings, request.models, languages[0] if len(languages) == 1 else None)
     if request.perplexity:
@@ -83,10 +90,7 @@ def evaluated(request: EvaluationRequest, advanced: Advanced, note: Note, cancel
         )
         measurements += found_here(request, every_language, measurements, settings, note)
     if not measurements:
-        raise UsageError(
-            "There is nothing to measure; name a project's folder, or give --tasks FILE, --infilling FILE, "
-            "--perplexity or --cost."
-        )
+        raise UsageError(_NOTHING)
     plan = Plan(measurements, settings.home / "evaluations", request.again, request.only_kept)
     runner = Runner(request, settings, advanced, cancel)
 

@@ -8,7 +8,7 @@ from typing import Any
 from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine
-from assistant.evaluation.gaps import GAPS_VERSION, Filler, Gap, GapByGap, likeness, likeness_scores
+from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filler, Gap, GapByGap, likeness, likeness_scores
 from assistant.evaluation.journal import Result
 from assistant.evaluation.typing_model import MOST_SUGGESTIONS, type_text
 from assistant.evaluation.writing import reset

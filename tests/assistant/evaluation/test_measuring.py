@@ -14,7 +14,8 @@ from assistant.evaluation import page as page_module
 from assistant.evaluation.comparing import report
 from assistant.evaluation.cost import CostMeasurement
 from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
-from assistant.evaluation.gaps import Gap, GapMeasurement, Order, first_line
+from assistant.evaluation.gap_by_gap import Gap
+from assistant.evaluation.gaps import GapMeasurement, Order, first_line
 from assistant.evaluation.journal import Journal
 from assistant.evaluation.measurement import Measured, Measurement, OpenedModel, Plan, Subject, measure
 from assistant.evaluation.own_code import digest_of, masked, own_documents
