@@ -5,7 +5,8 @@ of all four alike. What that one keeps is due to pruning by code at all; what th
 language.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,16 +85,39 @@ def matrix(request: MatrixRequest, listener: Listener) -> dict[str, Any]:
         raise EvaluationError("No sub-model is here or can be built, so there is nothing to compare.")
     found = {row: Measured(subject) for row, subject in subjects.items()}
     for part in (predictions, functions):
-        for number, (row, subject) in enumerate(subjects.items(), 1):
-            runner = Runner(asked, settings, _numbered(listener.advanced, number, len(subjects)), listener.cancel)
-            plan = Plan(part, settings.home / "evaluations", asked.again, asked.only_kept)
-            _add(found[row], runner.measured(subject, plan))
+        _measure(asked, settings, part, found, listener)
     every = list(found.values())
     add_ratios_to(found[DENSE], every)
     if asked.limit is None:
         record_quality(settings.home, every)
     table = {"rows": {row: each.subject.name for row, each in found.items()}, "parts": _parts(functions, predictions)}
     return circumstances() | report(every) | {"matrix": table}
+
+
+def _measure(
+    asked: EvaluationRequest,
+    settings: Settings,
+    part: Sequence[Measurement],
+    found: Mapping[str, Measured],
+    listener: Listener,
+) -> None:
+    """Adds to what was found of each model, and says what time the others will take, by those that were measured."""
+    plan = Plan(part, settings.home / "evaluations", asked.again, asked.only_kept)
+    kept = Runner(asked, settings, listener.advanced, listener.cancel)
+    waiting = [
+        row
+        for row, each in found.items()
+        if asked.again or kept.measured(each.subject, replace(plan, again=False, only_kept=True)).missing
+    ]
+    begun, measured = time.monotonic(), 0
+    for number, (row, each) in enumerate(found.items(), 1):
+        runner = Runner(asked, settings, _numbered(listener.advanced, number, len(found)), listener.cancel)
+        _add(each, runner.measured(each.subject, plan))
+        if row in waiting and not asked.only_kept:
+            measured += 1
+            minutes = (time.monotonic() - begun) / measured * (len(waiting) - measured) / 60
+            if minutes >= 1:
+                listener.note(f"{len(waiting) - measured} models are left of this part: about {minutes:.0f} min.")
 
 
 def general(recipe: Recipe) -> Recipe:

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 from models import NotHereError, make, named
-from plan import PIECES
-from rows import add_rows, measured, read_rows
+from plan import PIECES, Piece, Pruned
+from rows import Row, add_rows, measured, read_rows, sparse_bytes
 from tables import with_tables
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "results.md"
@@ -76,8 +76,17 @@ def _take_in(table: str, options: argparse.Namespace, given: dict[str, str]) -> 
     for label, count in missing.items():
         print(f"{table}: {label}: {count} results to go", file=sys.stderr)
     if rows:
+        _add_sparse_bytes(piece, rows, names)
         add_rows(table, rows)
         DOCUMENT.write_text(with_tables(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _add_sparse_bytes(piece: Piece, rows: dict[str, Row], names: dict[str, str]) -> None:
+    """What pruned models take where zeros take a bit, unless another table has measured it."""
+    known = {row["sha256"]: row.get("sparse_bytes") for table in PIECES for row in read_rows(table).values()}
+    for label, row in rows.items():
+        if isinstance(piece.models[label], Pruned):
+            row["sparse_bytes"] = known.get(row["sha256"]) or sparse_bytes(names[label])
 
 
 def _list(table: str) -> None:

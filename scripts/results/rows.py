@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,42 @@ def read_rows(piece: str) -> dict[str, Row]:
 
 
 def add_rows(piece: str, rows: dict[str, Row]) -> None:
-    """Keeps rows besides those that there are, in the order of the plan; what is as it was keeps its date, too."""
+    """Keeps rows besides those that there are, in the order of the plan.
+
+    What is as it was keeps its date, and what was measured of the same file before is not lost.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     old = read_rows(piece)
-    merged = old | {name: row for name, row in rows.items() if not _says_the_same(row, old.get(name))}
+    merged = old | {name: _merged(row, old.get(name)) for name, row in rows.items()}
     ordered = {name: merged[name] for name in PIECES[piece].models if name in merged}
     text = json.dumps(ordered, indent=1, ensure_ascii=False, sort_keys=False)
     (FOLDER / f"{piece}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _says_the_same(row: Row, old: Row | None) -> bool:
-    return old is not None and all(row[key] == old[key] for key in ("sha256", "measurements", "differences"))
+def sparse_bytes(name: str) -> int:
+    """Bytes of a pruned model as a sparse GGUF with the same weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["sned", "export", name, f"{folder}/sparse.gguf", "--to", "sparse", "--json"]
+        answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return int(answer["bytes"])
+
+
+def _merged(row: Row, old: Row | None) -> Row:
+    if old is None or old["sha256"] != row["sha256"]:
+        return row
+    both = row | {"measurements": old["measurements"] | row["measurements"]}
+    told = {_key(each): each for each in (*old["differences"], *row["differences"])}
+    both["differences"] = list(told.values())
+    same = all(both[key] == old[key] for key in ("measurements", "differences"))
+    return old if same else both
+
+
+def _key(difference: dict[str, Any]) -> tuple[str, str]:
+    return difference["measurement"], difference["figure"]
 
 
 def measured(piece: Piece, names: dict[str, str], evals: str, *, run: bool) -> tuple[dict[str, Row], dict[str, int]]:
-    """Rows of the models that were measured whole, and how many results the others lack.
+    """Rows of the models that something was measured of, and how many results there are not yet.
 
     Args:
         names: what `sned eval` is told, by model; the table's first model has to be among them.
@@ -46,9 +68,9 @@ def measured(piece: Piece, names: dict[str, str], evals: str, *, run: bool) -> t
     about = {key: answer[key] for key in ("date", "machine", "versions")}
     rows, missing = {}, {}
     for name, model in zip(names, answer["models"], strict=True):
-        if model["missing"]:
-            missing[name] = sum(model["missing"].values())
-        else:
+        if left := model.pop("missing"):
+            missing[name] = sum(left.values())
+        if model["measurements"]:
             differences = [each for each in answer["differences"] if each["model"] == model["model"]]
             rows[name] = about | model | {"differences": differences}
     return rows, missing

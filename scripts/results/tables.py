@@ -42,7 +42,10 @@ def _table(name: str) -> str:
 def _cells(piece: Piece, row: Row | None, compared: list[Column], *, is_first: bool) -> list[str]:
     if row is None:
         return ["", "not measured yet", *[""] * (len(piece.columns) + len(compared) - 1)]
-    cells = [f"{row['bytes'] / 1e6:,.0f}", *(_value(row, column) for column in piece.columns)]
+    size = f"{row['bytes'] / 1e6:,.0f}"
+    if row.get("sparse_bytes", row["bytes"]) < row["bytes"]:
+        size += f" (sparse {row['sparse_bytes'] / 1e6:,.0f})"
+    cells = [size, *(_value(row, column) for column in piece.columns)]
     return cells + ["" if is_first else _difference(row, column) for column in compared]
 
 
@@ -50,7 +53,7 @@ def _value(row: Row, column: Column) -> str:
     summary: dict[str, Any] = row["measurements"].get(column.measurement, {})
     value = summary.get(column.figure)
     if value is None:
-        return "skipped"
+        return "not measured yet"
     if column.figure in _SHARES:
         tasks = summary["tasks"]
         right = round(value * tasks)
@@ -62,9 +65,13 @@ def _value(row: Row, column: Column) -> str:
 def _difference(row: Row, column: Column) -> str:
     for each in row["differences"]:
         if (each["measurement"], each["figure"]) == (column.measurement, column.figure):
-            p = "" if each["p_value"] is None else f", p = {each['p_value']:.3f}"
+            p = "" if each["p_value"] is None else f", {_p(each['p_value'])}"
             return f"{each['difference']:+.3f} ({each['low']:+.3f} to {each['high']:+.3f}{p})"
     return ""
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.3f}" if value >= 0.0005 else "p < 0.001"
 
 
 def _circumstances(piece: Piece, rows: dict[str, Row]) -> str:
