@@ -10,7 +10,7 @@ _VOCABULARY_TENSORS = ("token_embd.weight", "output.weight")
 
 
 def predicted_size(base: GGUFFile, recipe: Recipe) -> int:
-    """Bytes of the sub-model's file, within some per cent: padding and metadata are those of the base.
+    """Bytes of the sub-model's file, within about a hundredth: padding and rows' lengths are taken for even.
 
     Raises:
         CheckpointError: the base model cannot be pruned.
@@ -19,14 +19,15 @@ def predicted_size(base: GGUFFile, recipe: Recipe) -> int:
 
     pruned = set(prunable_tensors(base))
     metadata = base.path.stat().st_size - sum(info.size for info in base.tensors.values())
-    shared = sum(_shared(info, recipe) for name, info in base.tensors.items() if name not in pruned)
-    return metadata + shared + sum(_pruned(base.tensors[name], recipe) for name in pruned)
-
-
-def _shared(info: TensorInfo, recipe: Recipe) -> int:
-    if recipe.vocabulary == "trimmed" and info.name in _VOCABULARY_TENSORS:
-        return info.size * min(TrimOptions().size, info.shape[0]) // info.shape[0]
-    return info.size
+    tokens = base.tensor(_VOCABULARY_TENSORS[0]).shape[0]
+    kept = min(1.0, TrimOptions().size / tokens) if recipe.vocabulary == "trimmed" else 1.0
+    # Nearly all of the metadata is the vocabulary.
+    shared = metadata * kept + sum(
+        info.size * (kept if name in _VOCABULARY_TENSORS else 1.0)
+        for name, info in base.tensors.items()
+        if name not in pruned
+    )
+    return round(shared) + sum(_pruned(base.tensors[name], recipe) for name in pruned)
 
 
 def _pruned(info: TensorInfo, recipe: Recipe) -> int:
