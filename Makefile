@@ -2,9 +2,11 @@
 #
 # PYTHON   the interpreter that makes .venv (3.11 or newer)
 # EXTRA    further pip options, such as an index of your own
+# RESULTS  what `make results` does first: see scripts/results/__main__.py
 
 PYTHON ?= python3
 EXTRA ?=
+RESULTS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -12,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_CHECKS := $(VENV)/.installed-checks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format lock clean
+.PHONY: help install demo test lint format lock results clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,6 +41,9 @@ format: $(INSTALLED_CHECKS)  ## put the code into its form
 
 lock:  ## write constraints.txt from what is installed
 	$(BIN)/python scripts/lock.py
+
+results: $(INSTALLED)  ## write the tables of docs/results.md; RESULTS="--measure --evals FOLDER" measures what is missing
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/results $(RESULTS)
 
 clean:  ## remove .venv and caches; the models stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,6 @@ inputs in the sub-model.
 """
 
 import argparse
-import ctypes
 import json
 import math
 import resource
@@ -26,8 +25,8 @@ import psutil
 
 from assistant.corpus import corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
-from assistant.engine.native import capture_log, llama_cpp
 from assistant.engine.protocol import Prompt, Sampling, Segment
+from assistant.engine.requantising import FILE_TYPES, requantise
 from assistant.engine.tokenizer import open_tokenizer
 from assistant.languages import parse_language
 from assistant.perplexity import perplexity
@@ -38,7 +37,6 @@ from export.sparse.convert import SparseOptions, dense_to_sparse
 from export.sparse.layout import ValueType
 from export.vocabulary import trim, trim_vocabulary
 
-_FILE_TYPES = {"Q4_0": 2, "Q8_0": 7, "Q3_K_S": 11, "Q4_K_M": 15, "Q5_K_M": 17}  # llama.h: llama_ftype
 _INT4_BLOCK = 128
 _MEASURE = "--measure"
 _HEADS = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s", "perplexity")
@@ -51,7 +49,7 @@ def main() -> None:
     parser.add_argument("submodel", metavar="SUBMODEL")
     parser.add_argument("--base", metavar="BASE")
     parser.add_argument("--language", default="python")
-    parser.add_argument("--rivals", nargs="*", choices=list(_FILE_TYPES), default=["Q8_0", "Q4_0", "Q5_K_M", "Q3_K_S"])
+    parser.add_argument("--rivals", nargs="*", choices=list(FILE_TYPES), default=["Q8_0", "Q4_0", "Q5_K_M", "Q3_K_S"])
     parser.add_argument("--counted", type=int, default=2_000_000, help="tokens of the corpus that trimming counts")
     parser.add_argument("--calibrated", type=int, default=8, help="sequences that say what 4-bit rounding is to spare")
     parser.add_argument("--predicted", type=int, default=8, help="held-out files, 4,000 characters each")
@@ -97,12 +95,8 @@ def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[st
 
 
 def _requantised(base: Path, folder: Path, name: str) -> Path:
-    capture_log()
-    parameters = llama_cpp.llama_model_quantize_default_params()
-    parameters.ftype, parameters.allow_requantize = _FILE_TYPES[name], True
     out = folder / f"{name}.gguf"
-    status = llama_cpp.llama_model_quantize(str(base).encode(), str(out).encode(), ctypes.byref(parameters))
-    assert status == 0, f"llama.cpp cannot quantise {base} as {name}"
+    requantise(base, name, out)
     return out
 
 

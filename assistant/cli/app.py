@@ -24,6 +24,7 @@ from assistant.cli.publish import publish
 from assistant.cli.report import report
 from assistant.cli.setup import setup
 from assistant.cli.status import status
+from assistant.cli.tune import tune
 from assistant.validation import readable
 from prune.errors import SnedError
 
@@ -77,6 +78,7 @@ app.command()(publish)
 app.command()(complete)
 app.command()(chat)
 app.command("eval")(evaluate)
+app.command()(tune)
 app.command()(doctor)
 app.command()(lsp)
 app.command()(setup)

@@ -16,6 +16,7 @@ from assistant.cli.options import (
 )
 from assistant.cli.output import print_json
 from assistant.errors import UsageError
+from assistant.recipe import DEFAULT_RECIPE
 
 if TYPE_CHECKING:
     from assistant.evaluation.request import EvaluationRequest
@@ -57,9 +58,12 @@ def evaluate(
     order: Annotated[
         list[OrderChoice] | None, typer.Option(help="Of infilling's prompts; all three by default.")
     ] = None,
+    perplexity: Annotated[
+        bool, typer.Option("--perplexity", help="Have held-out code found on this machine predicted.")
+    ] = False,
     cost: Annotated[bool, typer.Option("--cost", help="Measure memory, loading, and tokens a second.")] = False,
     turns: Annotated[int, typer.Option(min=1, help="Turns of --cost; medians count.")] = 5,
-    language: Annotated[str | None, typer.Option(help="The project's language; its own by default.")] = None,
+    language: Annotated[str | None, typer.Option(help="The project's, or of --perplexity.")] = None,
     asking: Annotated[
         AskingChoice, typer.Option("--as", help="How functions are asked for.")
     ] = AskingChoice.COMPLETION,
@@ -73,10 +77,25 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="So many tasks of each file, or files of the project, the same ones each time."),
     ] = None,
+    matrix: Annotated[
+        bool,
+        typer.Option(
+            "--matrix",
+            help="Build and measure the table of four languages by the dense model, each language's sub-model and one "
+            "of all; perplexity, and --tasks if given.",
+        ),
+    ] = False,
+    recipe: Annotated[
+        str, typer.Option(help="Of --matrix's sub-models: fast, balanced or best, or a TOML file.")
+    ] = DEFAULT_RECIPE,
+    base: Annotated[str | None, typer.Option(help="Base model of --matrix; see sned models.")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run the tasks' own solutions instead; no model is needed.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")] = False,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="Measure nothing, and tell what was measured before.")
+    ] = False,
     unsafe: Annotated[
         bool,
         typer.Option(
@@ -118,15 +137,26 @@ def evaluate(
         ),
         infilling=tuple(infilling or ()),
         orders=tuple(Order(each.value) for each in order) if order else tuple(Order),
+        perplexity=perplexity,
         turns=turns if cost else 0,
         limit=limit,
         seed=seed,
         again=again,
+        only_kept=measured,
         unsafe=unsafe,
         gpu_layers=gpu_layers,
         check_memory=not ignore_memory,
     )
-    if check:
+    if again and measured:
+        raise UsageError("--again measures anew, and --measured measures nothing; choose one.")
+    if matrix and (what or check or infilling or cost or language):
+        raise UsageError(
+            "--matrix makes its own models in all languages; give it --tasks, --recipe and --base, and measure other "
+            "things apart."
+        )
+    if matrix:
+        _measure_matrix(request, recipe, base, progress, html, as_json=as_json)
+    elif check:
         _check(request, progress, as_json)
     else:
         _measure(request, progress, html, as_json=as_json)
@@ -134,7 +164,7 @@ def evaluate(
 
 def _check(request: "EvaluationRequest", progress: ProgressForm, as_json: bool) -> None:
     from assistant.cli.evaluation_display import display
-    from assistant.evaluation.request import checked
+    from assistant.evaluation.running import checked
 
     with display(progress) as shown:
         answer = checked(request, shown.advanced, shown.note)
@@ -156,10 +186,42 @@ def _measure(request: "EvaluationRequest", progress: ProgressForm, html: Path | 
     from assistant.cli.evaluation_display import display
     from assistant.cli.evaluation_tables import print_report
     from assistant.cli.interruptible import interruptible
-    from assistant.evaluation.request import evaluated
+    from assistant.evaluation.running import evaluated
 
     with display(progress) as shown:
         answer: dict[str, Any] = interruptible(lambda cancel: evaluated(request, shown.advanced, shown.note, cancel))
+    _tell(answer, html, as_json=as_json)
+    if not as_json:
+        print_report(answer)
+
+
+def _measure_matrix(
+    request: "EvaluationRequest",
+    recipe: str,
+    base: str | None,
+    progress: ProgressForm,
+    html: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from assistant.cli.evaluation_display import display
+    from assistant.cli.evaluation_tables import print_matrix
+    from assistant.cli.interruptible import interruptible
+    from assistant.evaluation.matrix import Listener, MatrixRequest, matrix
+    from assistant.recipe_files import recipe_called
+
+    asked = MatrixRequest(request, recipe_called(recipe, {}), base)
+    with display(progress) as shown:
+        answer: dict[str, Any] = interruptible(
+            lambda cancel: matrix(asked, Listener(shown.advanced, shown.building, shown.note, cancel))
+        )
+    _tell(answer, html, as_json=as_json)
+    if not as_json:
+        print_matrix(answer)
+
+
+def _tell(answer: dict[str, Any], html: Path | None, *, as_json: bool) -> None:
+    """The page and the JSON, where they are asked for."""
     if html is not None:
         from assistant.durable import write_text
         from assistant.evaluation.page import page
@@ -167,5 +229,3 @@ def _measure(request: "EvaluationRequest", progress: ProgressForm, html: Path | 
         write_text(html, page(answer))
     if as_json:
         print_json(answer)
-    else:
-        print_report(answer)

@@ -56,15 +56,22 @@ class EvaluationDisplay:
         """Says something once."""
         self._console.print(text, markup=False)
 
+    def building(self, step: str, fraction: float) -> None:
+        """Shows what is built, and how far."""
+        self._show(step, round(100 * fraction), 100, f"{step} …")
+
     def advanced(self, label: str, done: int, of: int) -> None:
         """Shows what is measured, and how far."""
+        self._show(label, done, of, f"{label}: {of} results" + (f", {done} there already" if done else ""))
+
+    def _show(self, label: str, done: int, of: int, words: str) -> None:
         now = time.monotonic()
         if label != self._label or self._task is None:
             if self._task is not None:
                 self._progress.remove_task(self._task)
             self._label, self._begun, self._told = label, (now, done), now
             self._task = self._progress.add_task(label, total=of, completed=done)
-            self._console.print(f"{label}: {of} results" + (f", {done} there already" if done else ""), markup=False)
+            self._console.print(words, markup=False)
         self._progress.update(self._task, completed=done, total=of)
         if not self._console.is_terminal and now - self._told > _LINE_SECONDS and done < of:
             self._told = now
@@ -79,6 +86,10 @@ class EvaluationLines(ProgressLines):
     def note(self, text: str) -> None:
         """Says something once."""
         self.write(text)
+
+    def building(self, step: str, fraction: float) -> None:
+        """Says what is built, and how much of that is done."""
+        self.write(step, fraction)
 
     def advanced(self, label: str, done: int, of: int) -> None:
         """Says what is measured, and how much of that is done."""

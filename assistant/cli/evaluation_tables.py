@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from assistant.evaluation.matrix_table import matrix_tables, row_label
+
 # Figures that are counts, or say what was done, rather than how well.
 _PLAIN = ("tasks", "samples", "tokens", "seconds", "outcomes", "spread")
 
@@ -12,7 +14,9 @@ _PLAIN = ("tasks", "samples", "tokens", "seconds", "outcomes", "spread")
 def print_report(answer: dict[str, Any]) -> None:
     """A table of figures for each measurement, and one of the differences from the first model."""
     console = _console()
-    labels = list(dict.fromkeys(label for model in answer["models"] for label in model["measurements"]))
+    labels = list(
+        dict.fromkeys(label for model in answer["models"] for label in (*model["measurements"], *model["missing"]))
+    )
     for number, label in enumerate(labels):
         if number:
             console.print()
@@ -22,13 +26,58 @@ def print_report(answer: dict[str, Any]) -> None:
         _print_differences(console, answer["differences"])
 
 
+def print_matrix(answer: dict[str, Any]) -> None:
+    """For each figure, a table of languages by what models were calibrated on, and what comes of it for each language.
+
+    A sub-model in its own language has brackets.
+    """
+    console = _console()
+    for number, table in enumerate(matrix_tables(answer)):
+        if number:
+            console.print()
+        full = _table(table.title, *(language.label for language in table.languages))
+        for row, values in table.rows.items():
+            shown = [
+                f"[{_figure(value)}]" if language.value == row and value is not None else _figure(value)
+                for language, value in zip(table.languages, values, strict=True)
+            ]
+            full.add_row(row_label(row), *shown)
+        console.print(full)
+        console.print()
+        short = _table(table.title, "dense", "own", "others' mean", "all four")
+        for language, each in table.summary().items():
+            short.add_row(language.label, *(_figure(each[name]) for name in ("dense", "own", "others", "general")))
+        console.print(short)
+
+
+def print_candidates(answer: dict[str, Any]) -> None:
+    """What `sned tune` looked at: figures, and why each was dropped."""
+    table = _table("candidate", "MB", "perplexity", "pass@1", "first suggestion s", "quality", "")
+    chosen = None if answer["recommended"] is None else answer["recommended"]["candidate"]
+    # What was looked at longest comes first.
+    stages = [
+        (each["candidate"] != chosen, each["dropped"] is not None, each["perplexity_ratio"] is None, number)
+        for number, each in enumerate(answer["candidates"])
+    ]
+    for *_, number in sorted(stages):
+        each = answer["candidates"][number]
+        names = ("perplexity_ratio", "pass_at_1_share", "first_suggestion_s", "quality")
+        why = "recommended" if each["candidate"] == chosen else each["dropped"] or "within the limits"
+        table.add_row(each["candidate"], f"{each['bytes'] / 1e6:,.0f}", *(_figure(each[name]) for name in names), why)
+    console = _console()
+    console.print(table)
+    console.print(f"\nShares and multiples are of {answer['against']} as it is.")
+
+
 def _print_figures(console: Console, label: str, models: list[dict[str, Any]]) -> None:
     figures = [model["measurements"].get(label, {}) for model in models]
     names = list(dict.fromkeys(name for each in figures for name in each if name not in _PLAIN))
     table = _table(label, "MB", *names, "tasks")
     for model, each in zip(models, figures, strict=True):
         values = [_figure(each.get(name)) for name in names]
-        table.add_row(model["model"], f"{model['bytes'] / 1e6:,.0f}", *values, str(each.get("tasks", "")))
+        left = model["missing"].get(label)
+        tasks = str(each.get("tasks", "")) if left is None else f"{left} to go"
+        table.add_row(model["model"], f"{model['bytes'] / 1e6:,.0f}", *values, tasks)
     console.print(table)
 
 
@@ -51,7 +100,7 @@ def _table(first: str, *others: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column(first, no_wrap=True)
     for header in others:
-        table.add_column(header, justify="left" if header in ("measured", "figure") else "right", no_wrap=True)
+        table.add_column(header, justify="left" if header in ("measured", "figure", "") else "right", no_wrap=True)
     return table
 
 

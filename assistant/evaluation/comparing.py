@@ -17,6 +17,7 @@ def report(measured: Sequence[Measured]) -> dict[str, Any]:
             "bytes": each.subject.size,
             "language": None if each.subject.selection.language is None else each.subject.selection.language.value,
             "measurements": each.summaries,
+            "missing": each.missing,
         }
         for each in measured
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from assistant.engine.cancellation import Cancellation
 from assistant.errors import EvaluationError
-from assistant.evaluation.journal import OpenJournal, Result
+from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.measurement import Advanced, OpenedModel
 
 _FIGURES = ("load s", "first suggestion s", "prefill tokens/s", "decode tokens/s", "peak MB")
@@ -45,9 +45,9 @@ class CostMeasurement:
             "engine": version("llama-cpp-python"),
         }
 
-    def missing(self, journal: OpenJournal) -> int:
+    def missing(self, kept: Kept) -> int:
         """Turns that have still to be taken."""
-        return sum((str(turn), 0) not in journal.results for turn in range(self.turns + 1))
+        return sum((str(turn), 0) not in kept for turn in range(self.turns + 1))
 
     def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
         """Takes the turns that are missing.
@@ -66,9 +66,9 @@ class CostMeasurement:
             journal.add({"task": str(turn), "sample": 0} | _turn(model, self.threads))
         advanced(self.turns + 1, self.turns + 1)
 
-    def results(self, journal: OpenJournal) -> list[Result]:
+    def results(self, kept: Kept) -> list[Result]:
         """The turns, without the first."""
-        return [journal.results[str(turn), 0] for turn in range(1, self.turns + 1)]
+        return [kept[str(turn), 0] for turn in range(1, self.turns + 1)]
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """The median of each figure, and under `spread` its least and greatest value."""

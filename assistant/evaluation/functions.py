@@ -14,7 +14,7 @@ from typing import Any
 
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Sampling
-from assistant.evaluation.journal import OpenJournal, Result
+from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.judging import Judgement, Outcome, judge
 from assistant.evaluation.measurement import Advanced, OpenedModel
 from assistant.evaluation.pass_at_k import mean_pass_at_k
@@ -95,9 +95,9 @@ class FunctionMeasurement:
             "engine": version("llama-cpp-python"),
         }
 
-    def missing(self, journal: OpenJournal) -> int:
+    def missing(self, kept: Kept) -> int:
         """Programs that have still to be written."""
-        return len(self._missing(journal))
+        return len(self._missing(kept))
 
     def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
         """Writes what is missing; one program is judged while the next is written.
@@ -106,7 +106,7 @@ class FunctionMeasurement:
             EngineError: the model fails, or has no chat template.
             KeyboardInterrupt: it was cancelled; what was judged is in the journal.
         """
-        missing, of = self._missing(journal), len(self.file.tasks) * self.options.samples
+        missing, of = self._missing(journal.results), len(self.file.tasks) * self.options.samples
         prompts = ChatPrompts.of(model.engine) if self.options.asking is Asking.CHAT else None
         judged: Future[Result] | None = None
         advanced(of - len(missing), of)
@@ -121,9 +121,9 @@ class FunctionMeasurement:
                 journal.add(judged.result())
                 advanced(of, of)
 
-    def results(self, journal: OpenJournal) -> list[Result]:
+    def results(self, kept: Kept) -> list[Result]:
         """A result for each task and sample, in the file's order."""
-        return [journal.results[task.task_id, sample] for task, sample in self._wanted()]
+        return [kept[task.task_id, sample] for task, sample in self._wanted()]
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """pass@k for each k that there are samples for, how often each outcome came, and what writing took."""
@@ -146,8 +146,8 @@ class FunctionMeasurement:
     def _wanted(self) -> list[tuple[FunctionTask, int]]:
         return [(task, sample) for task in self.file.tasks for sample in range(self.options.samples)]
 
-    def _missing(self, journal: OpenJournal) -> list[tuple[FunctionTask, int]]:
-        return [each for each in self._wanted() if (each[0].task_id, each[1]) not in journal.results]
+    def _missing(self, kept: Kept) -> list[tuple[FunctionTask, int]]:
+        return [each for each in self._wanted() if (each[0].task_id, each[1]) not in kept]
 
     def _write(
         self, engine: Engine, task: FunctionTask, sample: int, prompts: ChatPrompts | None, cancel: Cancellation

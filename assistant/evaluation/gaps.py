@@ -11,18 +11,14 @@ from assistant.catalog import FimTokens
 from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Sampling
-from assistant.evaluation.journal import OpenJournal, Result
+from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filler, Gap, GapByGap, likeness, likeness_scores
+from assistant.evaluation.journal import Result
 from assistant.evaluation.judging import Outcome, judge
-from assistant.evaluation.measurement import Advanced, OpenedModel
 from assistant.evaluation.sandbox.sandbox import Sandbox
-from assistant.evaluation.similarity import edit_similarity
 from assistant.evaluation.toolchains import Toolchain
 from assistant.evaluation.writing import reset, write
 from assistant.fim import fim_prompt, find_fim_tokens
 from assistant.grammars import Grammar
-
-# Counts among what a result depends on: it is raised when prompts or the cutting of what is written change.
-GAPS_VERSION = 1
 
 _LINE_TOKENS, _SPAN_TOKENS = 64, 256
 
@@ -36,27 +32,6 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """A place where something is missing.
-
-    Attributes:
-        name: its task's.
-        before: the text before it.
-        after: the text after it.
-        missing: what was there.
-        line: that is one line, or the rest of one.
-        program: gives a program that tests what is written there, for its word of a verdict; None if nothing does.
-    """
-
-    name: str
-    before: str
-    after: str
-    missing: str
-    line: bool
-    program: Callable[[str, str], str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Judge:
     """What runs programs."""
 
@@ -65,21 +40,15 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class GapMeasurement:
+class GapMeasurement(GapByGap):
     """Has the gaps filled in one order of the prompt.
 
     Attributes:
-        name: what the gaps are called.
-        digest: of all of them.
-        gaps: each with a name of its own.
         order: of the prompt; the server's own is that of suggestions in an editor, with all that filters them.
         judge: what runs programs, for gaps that have some.
         grammar: what the text can be parsed as, for the server.
     """
 
-    name: str
-    digest: str
-    gaps: tuple[Gap, ...]
     order: Order
     judge: Judge | None = None
     grammar: Grammar | None = None
@@ -102,27 +71,10 @@ class GapMeasurement:
             "engine": version("llama-cpp-python"),
         }
 
-    def missing(self, journal: OpenJournal) -> int:
-        """Gaps that have still to be filled."""
-        return sum((gap.name, 0) not in journal.results for gap in self.gaps)
-
-    def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
-        """Fills what is missing.
-
-        Raises:
-            EngineError: the model fails, or has no FIM tokens.
-            KeyboardInterrupt: it was cancelled.
-        """
-        fill = _filler(model.engine, find_fim_tokens(model.engine), self)
-        for done, gap in enumerate(self.gaps):
-            if (gap.name, 0) not in journal.results:
-                advanced(done, len(self.gaps))
-                journal.add(self._result(gap, fill(gap, cancel)))
-        advanced(len(self.gaps), len(self.gaps))
-
-    def results(self, journal: OpenJournal) -> list[Result]:
-        """A result for each gap, in order."""
-        return [journal.results[gap.name, 0] for gap in self.gaps]
+    def filler(self, engine: Engine) -> Filler:
+        """Fills the gap, and looks at what was written."""
+        fill = _filler(engine, find_fim_tokens(engine), self)
+        return lambda gap, cancel: self._result(gap, fill(gap, cancel))
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """Mean exact match, edit similarity, and pass@1 where programs test it."""
@@ -133,10 +85,7 @@ class GapMeasurement:
 
     def scores(self, results: Sequence[Result]) -> dict[str, dict[str, float]]:
         """Each gap's figures."""
-        found: dict[str, dict[str, float]] = {
-            "exact match": {result["task"]: float(result["exact"]) for result in results},
-            "edit similarity": {result["task"]: float(result["similarity"]) for result in results},
-        }
+        found = likeness_scores(results)
         if self.judge is not None:
             found["pass@1"] = {
                 result["task"]: float(result["outcome"] == Outcome.PASSED) for result in results if "outcome" in result
@@ -144,13 +93,7 @@ class GapMeasurement:
         return found
 
     def _result(self, gap: Gap, text: str) -> Result:
-        result = {
-            "task": gap.name,
-            "sample": 0,
-            "text": text,
-            "exact": text.strip() == gap.missing.strip(),
-            "similarity": round(edit_similarity(text.strip(), gap.missing.strip()), 6),
-        }
+        result = {"text": text} | likeness(text, gap.missing)
         if self.judge is not None and gap.program is not None:
             # A suggestion of a line leaves the line's end to the editor.
             whole = text if text.endswith("\n") or not gap.missing.endswith("\n") else text + "\n"

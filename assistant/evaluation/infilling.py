@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from assistant.evaluation.gaps import Gap
+from assistant.evaluation.gap_by_gap import Gap
 from assistant.evaluation.programs import infilling_program
 from assistant.evaluation.tasks import InfillingTask, TaskFile
 

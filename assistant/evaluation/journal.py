@@ -14,6 +14,8 @@ from assistant.durable import write_text
 from assistant.errors import EvaluationError
 
 Result = dict[str, Any]
+# By task and sample.
+Kept = Mapping[tuple[str, int], Result]
 
 
 class Journal:
@@ -48,7 +50,7 @@ class Journal:
                 f"Results cannot be kept in {self._folder}: {error.strerror}; change its permissions or SNED_HOME."
             ) from error
         try:
-            results = {} if again else self._read()
+            results = {} if again else self.read()
             lines = [{"subject": self._subject}, *results.values()]
             write_text(self.path, "".join(_line(line) for line in lines))
             with self.path.open("a", encoding="utf-8") as file:
@@ -56,7 +58,8 @@ class Journal:
         finally:
             lock.release()
 
-    def _read(self) -> dict[tuple[str, int], Result]:
+    def read(self) -> dict[tuple[str, int], Result]:
+        """What it has; another process may be adding to it."""
         try:
             lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:

@@ -1,14 +1,14 @@
 """What can be measured of a model: results a task at a time, and what they come to."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine
-from assistant.evaluation.journal import Journal, OpenJournal, Result
+from assistant.evaluation.journal import Journal, Kept, OpenJournal, Result
 from assistant.selection import Selection
 
 Advanced = Callable[[int, int], None]
@@ -77,8 +77,8 @@ class Measurement(Protocol):
         """All that its results depend on besides the model, such as JSON has."""
         ...
 
-    def missing(self, journal: OpenJournal) -> int:
-        """How many results have still to be made."""
+    def missing(self, kept: Kept) -> int:
+        """How many results have still to be made, where there are these."""
         ...
 
     def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
@@ -92,7 +92,7 @@ class Measurement(Protocol):
         """
         ...
 
-    def results(self, journal: OpenJournal) -> list[Result]:
+    def results(self, kept: Kept) -> list[Result]:
         """All results, in order; `run` has made those that were missing."""
         ...
 
@@ -107,20 +107,36 @@ class Measurement(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured of one model, by a measurement's label: figures, and scores by figure and task."""
+    """What was measured of one model, by a measurement's label.
+
+    Attributes:
+        subject: the model.
+        summaries: figures.
+        scores: by figure and task.
+        missing: how many results there are not yet, where measuring was not asked for.
+    """
 
     subject: Subject
-    summaries: dict[str, dict[str, Any]]
-    scores: dict[str, dict[str, dict[str, float]]]
+    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured of each model, and the folder of journals; `again` drops what these have."""
+    """What is measured of each model.
+
+    Attributes:
+        measurements: the same for all.
+        folder: of journals.
+        again: what the journals have is dropped.
+        only_kept: nothing is measured; what the journals have tells.
+    """
 
     measurements: Sequence[Measurement]
     folder: Path
     again: bool = False
+    only_kept: bool = False
 
 
 def measure(
@@ -138,15 +154,23 @@ def measure(
         KeyboardInterrupt: it was cancelled.
     """
     model = OpenedModel(subject.selection.path, open_engine)
-    measured = Measured(subject, {}, {})
+    measured = Measured(subject)
     try:
         for measurement in plan.measurements:
             label = measurement.label
-            about = {"model": subject.sha256, **measurement.settings}
-            with Journal(plan.folder, about).open(again=plan.again) as journal:
-                if measurement.missing(journal):
-                    measurement.run(model, journal, partial(advanced, label), cancel)
-                results = measurement.results(journal)
+            journal = Journal(plan.folder, {"model": subject.sha256, **measurement.settings})
+            kept: Kept
+            if plan.only_kept:
+                kept = journal.read()
+            else:
+                with journal.open(again=plan.again) as held:
+                    if measurement.missing(held.results):
+                        measurement.run(model, held, partial(advanced, label), cancel)
+                    kept = held.results
+            if missing := measurement.missing(kept):
+                measured.missing[label] = missing
+                continue
+            results = measurement.results(kept)
             measured.summaries[label] = measurement.summary(results)
             measured.scores[label] = measurement.scores(results)
     finally:

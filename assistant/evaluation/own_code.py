@@ -8,7 +8,7 @@ from pathlib import Path
 
 from assistant.corpus import Document, corpus_documents, project_documents
 from assistant.errors import EvaluationError
-from assistant.evaluation.gaps import Gap
+from assistant.evaluation.gap_by_gap import Gap
 from assistant.languages import Language
 
 _LINES_A_FILE, _SPANS_A_FILE = 4, 2

@@ -1,45 +1,64 @@
 """One HTML page of a comparison: figures, differences and plots; it needs no other file and no network."""
 
-import base64
-import io
 from collections.abc import Iterator
 from html import escape
 from importlib.util import find_spec
 from typing import Any
 
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;margin:1rem 0}"
-    "th,td{text-align:right;padding:.2rem .8rem;border-bottom:1px solid #ccc}"
-    "th:first-child,td:first-child{text-align:left}img{max-width:100%}"
-)
-_QUALITY = ("pass@1", "exact match", "keystrokes saved")
-_PLAIN = ("outcomes", "spread")
-_BYTES, _SPEED = "MB on disk", "decode tokens/s"
+from assistant.evaluation.matrix_table import MatrixTable, matrix_tables, row_label
+from assistant.evaluation.plots import language_plot, quality_plots
+
+_STYLE = """
+:root{color-scheme:light dark;--line:#d4d4d4;--own:#dcebfa;--quiet:#666}
+@media (prefers-color-scheme:dark){:root{--line:#444;--own:#1d3b57;--quiet:#a0a0a0}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2.2rem}.quiet{color:var(--quiet)}
+.wide{overflow-x:auto}table{border-collapse:collapse;margin:.8rem 0;font-variant-numeric:tabular-nums}
+th,td{text-align:right;padding:.25rem .8rem;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left;padding-left:0}.own{background:var(--own);font-weight:600}
+figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
+"""
+_PLAIN = ("outcomes", "spread", "samples")
+_WITHOUT_PLOTS = "<p>Plots need matplotlib: install sned with the extra <code>plots</code>, and measure again.</p>"
 
 
 def page(answer: dict[str, Any]) -> str:
-    """The page for what `request.evaluated` gave."""
+    """The page for what `running.evaluated` or `matrix.matrix` gave."""
     models = answer["models"]
     labels = list(dict.fromkeys(label for model in models for label in model["measurements"]))
-    parts = [f"<p>{escape(answer['date'])}, {escape(', '.join(f'{k} {v}' for k, v in answer['versions'].items()))}</p>"]
+    facts = [answer["date"]] + [
+        f"{key} {value}" for about in ("machine", "versions") for key, value in answer[about].items()
+    ]
+    parts = [f'<p class="quiet">{escape(", ".join(facts))}</p>']
+    if "matrix" in answer:
+        parts += ["<h2>Quality by language</h2>", *_by_language(matrix_tables(answer))]
     for label in labels:
         parts += [f"<h2>{escape(label)}</h2>", _figures(label, models)]
     if answer["differences"]:
-        parts += ["<h2>Differences</h2>", _differences(answer["differences"])]
+        against = escape(answer["differences"][0]["against"])
+        parts += [f"<h2>Differences from {against}</h2>", _differences(answer["differences"])]
     parts += ["<h2>Plots</h2>", *_plots(labels, models)]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>sned eval</title><style>{_STYLE}</style>'
+    head = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>sned eval</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
+    )
     return f"{head}<h1>What the models are worth</h1>{''.join(parts)}</html>\n"
 
 
-def pareto_front(points: list[tuple[float, float]]) -> list[int]:
-    """Indices of the points that no other is better than: less of the first and more of the second, by the first."""
-    order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1]))
-    front: list[int] = []
-    for index in order:
-        if not front or points[index][1] > points[front[-1]][1]:
-            front.append(index)
-    return front
+def _by_language(tables: list[MatrixTable]) -> Iterator[str]:
+    yield "<p>Rows are models by what they were calibrated on; a language's own sub-model is marked.</p>"
+    for table in tables:
+        head = [table.title, *(language.label for language in table.languages)]
+        rows = [[row_label(row), *map(_text, values)] for row, values in table.rows.items()]
+        marked = {
+            (number, column)
+            for number, row in enumerate(table.rows)
+            for column, language in enumerate(table.languages, 1)
+            if language.value == row
+        }
+        yield _table(head, rows, marked)
+        if find_spec("matplotlib") is not None:
+            yield language_plot(table)
 
 
 def _figures(label: str, models: list[dict[str, Any]]) -> str:
@@ -56,7 +75,6 @@ def _differences(differences: list[dict[str, Any]]) -> str:
     rows = [
         [
             each["model"],
-            each["against"],
             each["measurement"],
             each["figure"],
             f"{each['difference']:+.3f}",
@@ -65,59 +83,30 @@ def _differences(differences: list[dict[str, Any]]) -> str:
         ]
         for each in differences
     ]
-    return _table(["model", "against", "measured", "figure", "difference", "95 % interval", "McNemar's p"], rows)
+    return _table(["model", "measured", "figure", "difference", "95 % interval", "McNemar's p"], rows)
 
 
-def _plots(labels: list[str], models: list[dict[str, Any]]) -> Iterator[str]:
+def _plots(labels: list[str], models: list[dict[str, Any]]) -> list[str]:
     if find_spec("matplotlib") is None:
-        yield "<p>Plots need matplotlib: install sned with the extra <code>plots</code>, and measure again.</p>"
-        return
-    drawn = False
-    for label in labels:
-        for figure in _QUALITY:
-            for axis in (_BYTES, _SPEED):
-                points = [
-                    (model["model"], _place(model, axis), model["measurements"].get(label, {}).get(figure))
-                    for model in models
-                ]
-                known = [(name, x, y) for name, x, y in points if x is not None and y is not None]
-                if len(known) > 1:
-                    drawn = True
-                    yield _plot(f"{figure}, {label}", axis, known, less_is_better=axis == _BYTES)
-    if not drawn:
-        yield "<p>Plots are of two models or more.</p>"
+        return [_WITHOUT_PLOTS]
+    return list(quality_plots(labels, models)) or ["<p>Plots are of two models or more.</p>"]
 
 
-def _place(model: dict[str, Any], axis: str) -> float | None:
-    if axis == _BYTES:
-        return float(model["bytes"]) / 1e6
-    speed = model["measurements"].get("cost", {}).get(_SPEED)
-    return None if speed is None else float(speed)
-
-
-def _plot(title: str, axis: str, points: list[tuple[str, float, float]], *, less_is_better: bool) -> str:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, x, y in points:
-        axes.plot([x], [y], "o")
-        axes.annotate(name, (x, y), textcoords="offset points", xytext=(4, 4), fontsize=8, parse_math=False)
-    front = pareto_front([(x if less_is_better else -x, y) for _, x, y in points])
-    axes.plot([points[index][1] for index in front], [points[index][2] for index in front], "--", linewidth=1)
-    axes.set(xlabel=axis, ylabel=title)
-    axes.margins(0.15)
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=110)
-    alt = escape(f"{title} against {axis}; the dashed line is the Pareto front", quote=True)
-    return f'<p><img alt="{alt}" src="data:image/png;base64,{base64.b64encode(image.getvalue()).decode()}"></p>'
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def _table(head: list[str], rows: list[list[str]], marked: set[tuple[int, int]] | None = None) -> str:
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{' class=own' if marked and (number, column) in marked else ''}>{escape(cell)}</td>"
+            for column, cell in enumerate(row)
+        )
+        + "</tr>"
+        for number, row in enumerate(rows)
+    )
+    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
 
 
 def _text(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else "" if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    return "" if value is None else str(value)

@@ -12,8 +12,9 @@ import numpy as np
 from assistant.corpus import Document
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.tokenizer import open_tokenizer
-from assistant.evaluation.journal import OpenJournal, Result
+from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.measurement import Advanced, OpenedModel
+from assistant.languages import Language
 from assistant.perplexity import perplexity
 
 # Of each document; enough for its head and some of its functions.
@@ -21,6 +22,11 @@ _CHARACTERS = 4000
 
 PERPLEXITY = "perplexity"
 BITS = "bits per byte"
+
+
+def found_here_label(language: Language) -> str:
+    """What predictions of code found on the machine are called."""
+    return f"{language.value} found here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +51,9 @@ class PredictionMeasurement:
         texts = [hashlib.sha256(text.encode()).hexdigest() for text in self._texts().values()]
         return {"measurement": "prediction", "texts": texts, "engine": version("llama-cpp-python")}
 
-    def missing(self, journal: OpenJournal) -> int:
+    def missing(self, kept: Kept) -> int:
         """Documents that have still to be predicted."""
-        return sum((name, 0) not in journal.results for name in self._texts())
+        return sum((name, 0) not in kept for name in self._texts())
 
     def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
         """Predicts what is missing.
@@ -71,9 +77,9 @@ class PredictionMeasurement:
             journal.add(result | {"bytes": len(text.encode())})
         advanced(len(texts), len(texts))
 
-    def results(self, journal: OpenJournal) -> list[Result]:
+    def results(self, kept: Kept) -> list[Result]:
         """A result for each document, in order."""
-        return [journal.results[name, 0] for name in self._texts()]
+        return [kept[name, 0] for name in self._texts()]
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """Perplexity a token of the model's own, and bits a byte of UTF-8, over all documents together."""

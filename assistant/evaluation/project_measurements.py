@@ -6,9 +6,10 @@ from assistant.build_choices import language_to_build_for
 from assistant.evaluation.gaps import GapMeasurement, Order
 from assistant.evaluation.measurement import Measurement
 from assistant.evaluation.own_code import digest_of, held_out_documents, masked, own_documents
-from assistant.evaluation.predicting import PredictionMeasurement
+from assistant.evaluation.predicting import PredictionMeasurement, found_here_label
 from assistant.evaluation.typing_measurement import TypingMeasurement
 from assistant.grammars import Grammar
+from assistant.languages import Language
 
 _FILES = 12
 
@@ -30,10 +31,18 @@ def project_measurements(
     grammar = Grammar(chosen.value)
     lines, spans = masked(documents, seed, lines=True), masked(documents, seed, lines=False)
     measurements: list[Measurement] = [PredictionMeasurement("project", tuple(documents), threads)]
-    if held_out := held_out_documents(chosen, seed, most):
-        measurements.append(PredictionMeasurement(f"{chosen.value} found here", tuple(held_out), threads))
+    if (found := predictions_found_here(chosen, seed, limit, threads)) is not None:
+        measurements.append(found)
     if lines:
         measurements.append(TypingMeasurement("project, lines", digest_of(lines), lines, grammar))
     if spans:
         measurements.append(GapMeasurement("project, spans", digest_of(spans), spans, Order.SERVER, grammar=grammar))
     return measurements
+
+
+def predictions_found_here(
+    language: Language, seed: int, limit: int | None, threads: int
+) -> PredictionMeasurement | None:
+    """Files of this machine in the language that no sub-model was calibrated on; None if there are none."""
+    documents = held_out_documents(language, seed, limit or _FILES)
+    return PredictionMeasurement(found_here_label(language), tuple(documents), threads) if documents else None

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -89,3 +90,17 @@ def mcnemar(only_first: int, only_second: int) -> float:
     fewer = min(only_first, only_second)
     tail = sum(math.comb(discordant, count) for count in range(fewer + 1))
     return float(min(1.0, 2 * tail / 2**discordant))
+
+
+def wilson(right: int, tasks: int) -> tuple[float, float]:
+    """The 95 % interval of a share of tasks (Wilson, Journal of the American Statistical Association 22, 1927).
+
+    Raises:
+        ValueError: there are no tasks, or fewer than were right.
+    """
+    if not 0 <= right <= tasks or tasks == 0:
+        raise ValueError(f"{right} of {tasks} tasks is no share")
+    share, z2 = right / tasks, NormalDist().inv_cdf((1 + _LEVEL) / 2) ** 2
+    middle = (share + z2 / (2 * tasks)) / (1 + z2 / tasks)
+    half = math.sqrt(z2 * (share * (1 - share) / tasks + z2 / (4 * tasks**2))) / (1 + z2 / tasks)
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -8,7 +8,7 @@ from assistant.evaluation.measurement import Subject
 from assistant.languages import Language
 from assistant.selection import Selection, select_model
 from assistant.settings import Settings
-from assistant.store import Entry, Store
+from assistant.store import Entry, Store, SubModelEntry
 
 
 def find_subjects(settings: Settings, names: Sequence[str], language: Language | None) -> list[Subject]:
@@ -24,6 +24,13 @@ def find_subjects(settings: Settings, names: Sequence[str], language: Language |
             if subject.sha256 == other.sha256:
                 raise UsageError(f"{subject.name} is the same model as {other.name}; name each once.")
     return subjects
+
+
+def subject_of(entry: Entry) -> Subject:
+    """An entry of a store, to be measured."""
+    language = entry.manifest.language if isinstance(entry, SubModelEntry) else None
+    selection = Selection(entry.path, entry.name, language)
+    return Subject(selection, entry.manifest.sha256, entry.manifest.size)
 
 
 def _subject(settings: Settings, selection: Selection) -> Subject:

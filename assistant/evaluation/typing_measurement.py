@@ -7,10 +7,9 @@ from typing import Any
 
 from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
-from assistant.evaluation.gaps import GAPS_VERSION, Gap
-from assistant.evaluation.journal import OpenJournal, Result
-from assistant.evaluation.measurement import Advanced, OpenedModel
-from assistant.evaluation.similarity import edit_similarity
+from assistant.engine.protocol import Engine
+from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filler, Gap, GapByGap, likeness, likeness_scores
+from assistant.evaluation.journal import Result
 from assistant.evaluation.typing_model import MOST_SUGGESTIONS, type_text
 from assistant.evaluation.writing import reset
 from assistant.fim import find_fim_tokens
@@ -20,12 +19,9 @@ _SAVED = "keystrokes saved"
 
 
 @dataclass(frozen=True, slots=True)
-class TypingMeasurement:
+class TypingMeasurement(GapByGap):
     """Types lines of a project with the server's suggestions; the first suggestion also tells exact match."""
 
-    name: str
-    digest: str
-    gaps: tuple[Gap, ...]
     grammar: Grammar | None
 
     @property
@@ -45,27 +41,15 @@ class TypingMeasurement:
             "engine": version("llama-cpp-python"),
         }
 
-    def missing(self, journal: OpenJournal) -> int:
-        """Lines that have still to be typed."""
-        return sum((gap.name, 0) not in journal.results for gap in self.gaps)
-
-    def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
-        """Types what is missing.
-
-        Raises:
-            EngineError: the model fails, or has no FIM tokens.
-            KeyboardInterrupt: it was cancelled.
-        """
-        engine = model.engine
+    def filler(self, engine: Engine) -> Filler:
+        """Types the line, and looks at the first suggestion."""
         completer, place = Completer(engine, find_fim_tokens(engine)), Place(self.grammar)
-        for done, gap in enumerate(self.gaps):
-            if (gap.name, 0) in journal.results:
-                continue
-            advanced(done, len(self.gaps))
+
+        def fill(gap: Gap, cancel: Cancellation) -> Result:
             reset(engine, cancel)
             shown: list[str] = []
 
-            def suggest(typed: str, gap: Gap = gap, shown: list[str] = shown) -> str:
+            def suggest(typed: str) -> str:
                 done = completer.complete(gap.before + typed, gap.after, CompletionOptions(), cancel, place)
                 if cancel.is_set():
                     raise KeyboardInterrupt
@@ -73,22 +57,14 @@ class TypingMeasurement:
                 return done.text
 
             typed = type_text(gap.missing, suggest)
-            journal.add(
-                {
-                    "task": gap.name,
-                    "sample": 0,
-                    "shown": shown,
-                    "exact": shown[0].strip() == gap.missing.strip(),
-                    "similarity": round(edit_similarity(shown[0].strip(), gap.missing.strip()), 6),
-                    "keystrokes": typed.keystrokes,
-                    "characters": typed.characters,
-                }
-            )
-        advanced(len(self.gaps), len(self.gaps))
+            return {
+                "shown": shown,
+                **likeness(shown[0], gap.missing),
+                "keystrokes": typed.keystrokes,
+                "characters": typed.characters,
+            }
 
-    def results(self, journal: OpenJournal) -> list[Result]:
-        """A result for each line, in order."""
-        return [journal.results[gap.name, 0] for gap in self.gaps]
+        return fill
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """Exact match and edit similarity of the first suggestion, and the share of all keystrokes saved."""
@@ -102,8 +78,5 @@ class TypingMeasurement:
 
     def scores(self, results: Sequence[Result]) -> dict[str, dict[str, float]]:
         """Each line's figures; keystrokes saved are a share of its own."""
-        return {
-            "exact match": {result["task"]: float(result["exact"]) for result in results},
-            "edit similarity": {result["task"]: float(result["similarity"]) for result in results},
-            _SAVED: {result["task"]: 1.0 - result["keystrokes"] / result["characters"] for result in results},
-        }
+        saved = {result["task"]: 1.0 - result["keystrokes"] / result["characters"] for result in results}
+        return likeness_scores(results) | {_SAVED: saved}

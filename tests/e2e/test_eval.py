@@ -81,10 +81,35 @@ def test_a_missing_tool_is_a_skip(tmp_path: Path) -> None:
         (("--cost", "no-such-model"), "No model in the store is called 'no-such-model'"),
         (("--cost", "--samples", "4", "--temperature", "0"), "all samples are the same"),
         (("/", "/tmp"), "several folders"),
+        (("--again", "--measured", "--cost"), "choose one"),
+        (("--matrix", "0.5b"), "makes its own models"),
+        (("--matrix",), "is not here yet"),
     ],
 )
 def test_what_cannot_be_measured_is_told(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     done = sned(tmp_path / "home", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-bytes", "many"), "'many' is not a number of bytes, such as 350M"),
+        (("--budget", "soon"), "'soon' is not a time"),
+        (("--language", "cobol"), "cobol"),
+        (("--language", "python"), "is not here yet; get it with: sned fetch"),
+    ],
+)
+def test_what_cannot_be_tuned_is_told(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = subprocess.run(
+        [SNED, "tune", tmp_path, *arguments],
+        env=os.environ | {"SNED_HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "config")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -35,16 +35,20 @@ ATTACKS = {
         '  inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);\n'
         "  return connect(socket(AF_INET, SOCK_STREAM, 0), (sockaddr*)&to, sizeof to) != 0;\n}",
     },
-    ".java": {
-        name: f"class Verdict {{ public static void main(String[] words) throws Exception {{ {body} }} }}"
-        for name, body in {
-            "fork bomb": 'while (true) try { new ProcessBuilder("/bin/sh", "-c", '
-            f'"{_SHELL_BOMB}").start(); }} catch (Exception full) {{}}',
-            "endless loop": "while (true) {}",
-            "endless output": 'while (true) System.out.println("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");',
-            "kill all": 'System.exit(new ProcessBuilder("/bin/sh", "-c", "kill -9 -1; exit 1").start().waitFor());',
-            "write": 'java.nio.file.Files.writeString(java.nio.file.Path.of("PLACE"), "x");',
-            "network": 'new java.net.Socket("127.0.0.1", PORT);',
-        }.items()
-    },
 }
+
+# Java's, which take long to compile: one program, told which attack and what is put in.
+_JAVA = {
+    "fork bomb": 'while (true) try { new ProcessBuilder("/bin/sh", "-c", '
+    f'"{_SHELL_BOMB}").start(); }} catch (Exception full) {{}}',
+    "endless loop": "while (true) {}",
+    "endless output": 'while (true) System.out.println("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");',
+    "kill all": 'System.exit(new ProcessBuilder("/bin/sh", "-c", "kill -9 -1; exit 1").start().waitFor()); break;',
+    "write": 'java.nio.file.Files.writeString(java.nio.file.Path.of(words[1]), "x"); break;',
+    "network": 'new java.net.Socket("127.0.0.1", Integer.parseInt(words[1])); break;',
+}
+JAVA_ATTACKS = (
+    "class Verdict { public static void main(String[] words) throws Exception { switch (words[0]) {\n"
+    + "".join(f'case "{name}": {body}\n' for name, body in _JAVA.items())
+    + "} } }\n"
+)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.evaluation.page import pareto_front
 from assistant.evaluation.pass_at_k import mean_pass_at_k, pass_at_k
+from assistant.evaluation.plots import pareto_front
+from assistant.evaluation.predicting import BITS, PERPLEXITY
+from assistant.evaluation.ratios import perplexity_ratio
 from assistant.evaluation.similarity import edit_distance, edit_similarity
-from assistant.evaluation.statistics import compare, mcnemar, paired_bootstrap
+from assistant.evaluation.statistics import compare, mcnemar, paired_bootstrap, wilson
 from assistant.evaluation.typing_model import type_text
 
 TEXTS = st.text(alphabet="ab c\n", max_size=12)
@@ -86,6 +88,27 @@ def test_a_comparison_counts_the_tasks_that_both_have() -> None:
     assert graded is not None
     assert graded.p_value is None
     assert (graded.low, graded.high) == (0.25, 0.25)
+
+
+def test_wilsons_interval_is_as_published() -> None:
+    # Newcombe, Statistics in Medicine 17, 1998, table I: 81 of 263, and none of 20.
+    assert wilson(81, 263) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
+    assert wilson(0, 20) == (0.0, pytest.approx(0.1611, abs=5e-5))
+    with pytest.raises(ValueError, match="no share"):
+        wilson(3, 2)
+
+
+@given(base=st.floats(1.1, 50), own=st.floats(1.1, 50), tokens=st.integers(50, 5000), longer=st.floats(1.0, 2.0))
+def test_the_ratio_of_perplexities_is_counted_by_the_bases_tokens(
+    base: float, own: float, tokens: int, longer: float
+) -> None:
+    """`own` is a perplexity by those tokens; a trimmed vocabulary cuts the text into `longer` times as many."""
+
+    def summary(perplexity: float, cut: float) -> dict[str, float]:
+        loss = tokens * math.log(perplexity)
+        return {PERPLEXITY: math.exp(loss / (tokens * cut)), BITS: loss / math.log(2) / (3 * tokens)}
+
+    assert perplexity_ratio(summary(own, longer), summary(base, 1.0)) == pytest.approx(own / base)
 
 
 def test_the_front_has_what_no_other_is_better_than() -> None:

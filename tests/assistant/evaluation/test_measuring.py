@@ -14,7 +14,8 @@ from assistant.evaluation import page as page_module
 from assistant.evaluation.comparing import report
 from assistant.evaluation.cost import CostMeasurement
 from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
-from assistant.evaluation.gaps import Gap, GapMeasurement, Order, first_line
+from assistant.evaluation.gap_by_gap import Gap
+from assistant.evaluation.gaps import GapMeasurement, Order, first_line
 from assistant.evaluation.journal import Journal
 from assistant.evaluation.measurement import Measured, Measurement, OpenedModel, Plan, Subject, measure
 from assistant.evaluation.own_code import digest_of, masked, own_documents
@@ -206,11 +207,12 @@ def test_the_page_has_figures_and_plots_or_says_what_they_need(
         pytest.importorskip("matplotlib")
     else:
         monkeypatch.setattr(page_module, "find_spec", lambda name: None)
-    made = page({"date": "2026-01-01", "versions": {"sned": "0"}} | report(two))
+    made = page({"date": "2026-01-01", "machine": {"cores": 1}, "versions": {"sned": "0"}} | report(two))
     assert "&lt;whole&gt;" in made
     assert "<whole>" not in made
     assert "+0.500" in made
-    assert ("data:image/png;base64," in made) is plots
+    assert ("<svg" in made) is plots
+    assert made.count("<script") == made.count("http://") - made.count("http://www.w3.org/") == 0
     assert ("extra <code>plots</code>" in made) is not plots
 
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from assistant.evaluation.sandbox.confinement import Confinement, confinements, 
 from assistant.evaluation.sandbox.limits import Ended, Limits, Step
 from assistant.evaluation.sandbox.sandbox import Sandbox, fault_of, open_sandbox
 from assistant.evaluation.toolchains import Toolchain, bounded
-from tests.assistant.evaluation.attacks import ATTACKS
+from tests.assistant.evaluation.attacks import ATTACKS, JAVA_ATTACKS
 
 TIGHT = Limits(cpu_seconds=1, seconds=3.0, processes=48, memory_bytes=512 << 20)
 
@@ -43,11 +43,41 @@ def left_in_sandboxes() -> list[int]:
     return left
 
 
-def run(sandbox: Sandbox, toolchain: Toolchain, source: str, limits: Limits = TIGHT) -> Ended:
-    tight = bounded(toolchain, limits)
-    ended = replace(sandbox, tools=toolchain.folders).run({tight.file: source}, tight.steps)
-    assert len(ended) == len(tight.steps), ended[-1].output
-    return ended[-1]
+# What an attack and the text that is put into it come to in a language, under limits.
+Attack = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def java_attacks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of Java's attacks, compiled."""
+    folder = tmp_path_factory.mktemp("java")
+    folder.chmod(0o755)
+    (folder / "Verdict.java").write_text(JAVA_ATTACKS)
+    subprocess.run(["javac", "-nowarn", "-d", folder, folder / "Verdict.java"], check=True)
+    return folder
+
+
+@pytest.fixture
+def attack_by(sandbox: Sandbox, toolchain: Toolchain, request: pytest.FixtureRequest) -> Attack:
+    """Runs an attack in the toolchain's language."""
+
+    def run(name: str, put_in: str = "", limits: Limits = TIGHT) -> Ended:
+        tight = bounded(toolchain, limits)
+        if toolchain.file.endswith(".java"):
+            folder: Path = request.getfixturevalue("java_attacks")
+            command = tight.steps[-1].command
+            placed = tuple(str(folder) if word == "." else word for word in command)
+            tight = replace(tight, steps=(replace(tight.steps[-1], command=(*placed, name, put_in)),))
+            sources, tools = {}, (*toolchain.folders, folder)
+        else:
+            source = ATTACKS[Path(toolchain.file).suffix][name]
+            sources, tools = {tight.file: source.replace("PLACE", put_in).replace("PORT", put_in)}, toolchain.folders
+        ended = replace(sandbox, tools=tools).run(sources, tight.steps)
+        assert len(ended) == len(tight.steps), ended[-1].output
+        assert "main class" not in ended[-1].output  # it did run
+        return ended[-1]
+
+    return run
 
 
 def run_python(sandbox: Sandbox, source: str, limits: Limits = TIGHT) -> Ended:
@@ -55,16 +85,12 @@ def run_python(sandbox: Sandbox, source: str, limits: Limits = TIGHT) -> Ended:
     return ended
 
 
-def language_of(toolchain: Toolchain) -> str:
-    return Path(toolchain.file).suffix
-
-
 @pytest.mark.parametrize("attack", ["fork bomb", "endless loop", "endless output", "kill all"])
 def test_attacks_on_the_machine_are_contained(
-    sandbox: Sandbox, toolchain: Toolchain, attack: str, bystander: subprocess.Popen[bytes]
+    attack_by: Attack, attack: str, bystander: subprocess.Popen[bytes]
 ) -> None:
     limits = replace(TIGHT, seconds=1.0) if attack == "fork bomb" else TIGHT
-    ended = run(sandbox, toolchain, ATTACKS[language_of(toolchain)][attack], limits)
+    ended = attack_by(attack, limits=limits)
     assert not ended.succeeded
     if attack == "endless loop":
         assert ended.how in {"cpu", "time"}
@@ -75,19 +101,17 @@ def test_attacks_on_the_machine_are_contained(
     assert left_in_sandboxes() == []
 
 
-def test_nothing_is_written_outside(sandbox: Sandbox, toolchain: Toolchain, tmp_path: Path) -> None:
+def test_nothing_is_written_outside(attack_by: Attack, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     place = tmp_path / "written"
-    source = ATTACKS[language_of(toolchain)]["write"].replace("PLACE", str(place))
-    ended = run(sandbox, toolchain, source)
+    ended = attack_by("write", str(place))
     assert ended.how == "exited" and not ended.succeeded, ended
     assert not place.exists()
 
 
-def test_the_network_is_not_reached(sandbox: Sandbox, toolchain: Toolchain) -> None:
+def test_the_network_is_not_reached(attack_by: Attack) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = ATTACKS[language_of(toolchain)]["network"].replace("PORT", str(server.getsockname()[1]))
-        ended = run(sandbox, toolchain, source)
+        ended = attack_by("network", str(server.getsockname()[1]))
         assert not ended.succeeded, ended
         server.settimeout(0)
         with pytest.raises(BlockingIOError):

@@ -1,0 +1,1 @@
+"""Searching for the recipe that gives the best quality within limits on this machine."""

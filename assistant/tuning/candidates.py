@@ -1,0 +1,81 @@
+"""Recipes that may be tried: a base model as it is, or steps over the fields that decide size, speed and quality."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from assistant.recipe import DEFAULT_RECIPE, Recipe
+from assistant.recipe_files import recipe_called
+
+# From what takes least away.
+_MASKS: tuple[Mapping[str, Any], ...] = ({"sparsity": 0.3}, {"sparsity": 0.4}, {"sparsity": 0.5}, {"pattern": "4:8"})
+_RECONSTRUCTIONS = ("none", "distillation")
+# From what keeps most; a form that is not a field of recipes is left out.
+_FORMS: tuple[Mapping[str, Any], ...] = (
+    {"values": "q8_0", "vocabulary": "whole"},
+    {"values": "q8_0", "vocabulary": "trimmed"},
+    {"values": "int8", "vocabulary": "whole"},
+    {"values": "int8", "vocabulary": "trimmed"},
+    {"values": "int4", "vocabulary": "whole"},
+    {"values": "int4", "vocabulary": "trimmed"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be recommended.
+
+    Attributes:
+        base: the base model's name.
+        recipe: None for the base model as it is.
+    """
+
+    base: str
+    recipe: Recipe | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called: the base and what differs."""
+        recipe = self.recipe
+        if recipe is None:
+            return f"{self.base}, dense"
+        mask = recipe.pattern if ":" in recipe.pattern else f"{recipe.sparsity:.0%}"
+        words = [self.base, mask, "pruned alone" if recipe.reconstruction == "none" else recipe.reconstruction]
+        values = recipe.as_dict().get("values", "q8_0")
+        words += [] if values == "q8_0" else [values]
+        words += [] if recipe.vocabulary == "whole" else [recipe.vocabulary]
+        return ", ".join(words)
+
+    @property
+    def mask(self) -> tuple[str, str, float] | None:
+        """What decides which weights survive; None where all do."""
+        return None if self.recipe is None else (self.base, self.recipe.pattern, self.recipe.sparsity)
+
+
+def candidates(bases: Sequence[str]) -> list[Candidate]:
+    """All that may be tried of some base models; of each mask and reconstruction, forms from what keeps most."""
+    found: list[Candidate] = []
+    for base in bases:
+        found.append(Candidate(base))
+        for mask, reconstruction in product(_MASKS, _RECONSTRUCTIONS):
+            found += [Candidate(base, recipe) for recipe in _recipes(mask, reconstruction)]
+    return found
+
+
+def pruned_alone(candidate: Candidate) -> Candidate:
+    """The same mask and form without anything done to what survives."""
+    assert candidate.recipe is not None
+    return dataclasses.replace(
+        candidate, recipe=dataclasses.replace(candidate.recipe, reconstruction="none", training_tokens=0)
+    )
+
+
+def _recipes(mask: Mapping[str, Any], reconstruction: str) -> Iterator[Recipe]:
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    for form in _FORMS:
+        known = {name: value for name, value in form.items() if name in fields}
+        if known != form and form["values"] != "q8_0":
+            continue
+        yield recipe_called(DEFAULT_RECIPE, {**mask, **known, "reconstruction": reconstruction})

@@ -1,0 +1,114 @@
+"""What docs/results.md tells: which models are measured, on what, and how tables show it."""
+
+from dataclasses import dataclass, field
+
+from assistant.languages import Language
+
+SMALL, LARGE = "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A base model of the store, or what llama.cpp's quantiser makes of it."""
+
+    base: str
+    file_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The sub-model that a shipped recipe gives from a base model."""
+
+    base: str
+    language: Language
+    recipe: str
+
+
+Model = Dense | Pruned
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: a figure of a measurement, as `sned eval --json` calls both."""
+
+    head: str
+    measurement: str
+    figure: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A table: one `sned eval` of several models, the first of which the others are compared with.
+
+    Attributes:
+        arguments: of `sned eval`; `{evals}` is the folder of the evaluation sets.
+        models: by what the table calls them.
+        columns: what the table shows.
+    """
+
+    arguments: tuple[str, ...]
+    models: dict[str, Model]
+    columns: tuple[Column, ...] = field(default=())
+
+
+def _small(language: Language) -> dict[str, Model]:
+    return {
+        "0.5B, Q4_K_M": Dense(SMALL),
+        "0.5B, Q8_0": Dense(SMALL, "Q8_0"),
+        "0.5B, Q5_K_M": Dense(SMALL, "Q5_K_M"),
+        "0.5B, Q3_K_S": Dense(SMALL, "Q3_K_S"),
+        f"0.5B, {language.label}, fast": Pruned(SMALL, language, "fast"),
+        f"0.5B, {language.label}, balanced": Pruned(SMALL, language, "balanced"),
+    }
+
+
+_LARGE: dict[str, Model] = {
+    "0.5B, Q4_K_M": Dense(SMALL),
+    "1.5B, Q4_K_M": Dense(LARGE),
+    "1.5B, Q4_0": Dense(LARGE, "Q4_0"),
+    "1.5B, Q3_K_S": Dense(LARGE, "Q3_K_S"),
+    "1.5B, Python, fast": Pruned(LARGE, Language.PYTHON, "fast"),
+    "1.5B, Python, balanced": Pruned(LARGE, Language.PYTHON, "balanced"),
+}
+
+
+def _functions(language: Language, models: dict[str, Model]) -> Piece:
+    name = language.value
+    return Piece(
+        ("--tasks", f"{{evals}}/humaneval_x/{name}.jsonl", "--as", "both"),
+        models,
+        (Column("completion", f"{name}, completion", "pass@1"), Column("chat", f"{name}, chat", "pass@1")),
+    )
+
+
+def _predictions(language: Language, models: dict[str, Model]) -> Piece:
+    label = f"{language.value} found here"
+    columns = tuple(Column(figure, label, figure) for figure in ("perplexity", "bits per byte"))
+    return Piece(("--perplexity", "--language", language.value), models, columns)
+
+
+PIECES: dict[str, Piece] = {
+    **{f"functions-{language.value}": _functions(language, _small(language)) for language in Language},
+    "functions-larger": _functions(Language.PYTHON, _LARGE),
+    **{f"predictions-{language.value}": _predictions(language, _small(language)) for language in Language},
+    "predictions-larger": _predictions(Language.PYTHON, _LARGE),
+    "infilling": Piece(
+        ("--infilling", "{evals}/humaneval_infilling/single_line.jsonl", "--order", "server", "--limit", "200"),
+        _small(Language.PYTHON),
+        tuple(Column(figure, "single_line, server", figure) for figure in ("exact match", "edit similarity", "pass@1")),
+    ),
+    "cost": Piece(
+        ("--cost",),
+        _small(Language.PYTHON) | _LARGE,
+        tuple(
+            Column(head, "cost", figure)
+            for head, figure in (
+                ("load, s", "load s"),
+                ("first suggestion, s", "first suggestion s"),
+                ("prefill, tokens/s", "prefill tokens/s"),
+                ("decode, tokens/s", "decode tokens/s"),
+                ("peak, MB", "peak MB"),
+            )
+        ),
+    ),
+}
