@@ -84,14 +84,13 @@ def write_checkpoint(folder: Path, blocks: int) -> None:
 def prune_once(folder: Path, sequences: int, length: int, options: PruneOptions) -> dict[str, float]:
     """Peak memory in bytes, and the seconds, of pruning once."""
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, (sequences, length)).astype(np.int32)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     started = time.perf_counter()
     with SafetensorsFile(folder) as file:
         needed = memory_needed(file, sequences, length, options)
         for _ in prune_blocks(file, tokens, options):
             pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"peak": peak, "before": before, "needed": needed, "seconds": time.perf_counter() - started}
+    return {"peak": peak, "needed": needed, "seconds": time.perf_counter() - started}
 
 
 def main() -> int:
@@ -108,7 +107,7 @@ def main() -> int:
         print(json.dumps(prune_once(options.once, options.sequences, options.length, pruning)))
         return 0
     print(f"{options.sequences} x {options.length} tokens")
-    print(f"{'blocks':>6} {'peak GB':>8} {'before':>8} {'estimate':>9} {'seconds':>8} {'a block':>8}")
+    print(f"{'blocks':>6} {'peak GB':>8} {'estimate':>9} {'seconds':>8} {'a block':>8}")
     peaks = []
     for blocks in options.blocks:
         with tempfile.TemporaryDirectory() as place:
@@ -124,7 +123,7 @@ def main() -> int:
                 whole = memory_needed(file, recipe.sequences, recipe.sequence_length, prune_options(recipe))
         peaks.append(found["peak"])
         print(
-            f"{blocks:>6} {found['peak'] / 1e9:>8.2f} {found['before'] / 1e9:>8.2f} {found['needed'] / 1e9:>9.2f} "
+            f"{blocks:>6} {found['peak'] / 1e9:>8.2f} {found['needed'] / 1e9:>9.2f} "
             f"{found['seconds']:>8.1f} {found['seconds'] / blocks:>8.1f}",
             flush=True,
         )
