@@ -28,7 +28,7 @@ typedef struct {
     int64_t bits;  // of a value: 8 or 4
 } sned_packed;
 
-typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2 } sned_kernel;
+typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 
 // The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.
 int sned_best_kernel(void);

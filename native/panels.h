@@ -116,6 +116,9 @@ void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
 void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width);
 #endif
+#if defined(__aarch64__)
+void multiply_neon(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+#endif
 
 // Sixteen rows before they are packed: what is stored for each weight, and scales.
 struct Dense {

@@ -104,7 +104,7 @@ def available() -> Available:
     if not load(str(LIBRARY).encode()):
         return Available(reason="ggml refuses it")
     kernel = library.sned_best_kernel()
-    return Available(library.sned_kernel_name(kernel).decode(), fast=kernel >= _FAST_KERNEL)
+    return Available(library.sned_kernel_name(kernel).decode(), fast=kernel == _FAST_KERNEL)
 
 
 def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
