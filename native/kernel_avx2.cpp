@@ -145,13 +145,14 @@ SNED_TARGET __m256 dot4(const Tile & tile, const Column & column, int64_t blocks
 }
 
 // A panel multiplied with one column while it is spread.
-SNED_TARGET void one8(const uint8_t * at, const Column & column, int64_t blocks, __m256 (&out)[2]) {
+SNED_TARGET void one8(const uint8_t * at, bool masked, const Column & column, int64_t blocks, __m256 (&out)[2]) {
     __m256 chains[2][kSteps];
     for (auto & each : chains) {
         for (auto & chain : each) chain = _mm256_setzero_ps();
     }
     for (int64_t block = 0; block < blocks; ++block) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
+        const uint8_t * masks = masked ? at + kScaleBytes : kWhole;
+        const uint8_t * value = at + kScaleBytes + (masked ? kMaskBytes : 0);
         const __m256 scale = _mm256_set1_ps(column.scales[block]);
         const __m256 both[2] = {_mm256_mul_ps(scales_at(at), scale), _mm256_mul_ps(scales_at(at + kScaleBytes / 2), scale)};
 #pragma GCC unroll 8
@@ -220,7 +221,7 @@ SNED_TARGET void multiply_avx2(const sned_packed * matrix, const void * columns,
         if (count == 1) {
             __m256 out[2];
             const uint8_t * at = panel_at(matrix, row / kRows);
-            if (matrix->bits == 8) one8(at, Column(columns, width), blocks, out);
+            if (matrix->bits == 8) one8(at, matrix->masked, Column(columns, width), blocks, out);
             else one4(at, Column(columns, width), blocks, out);
             for (int64_t side = 0; side < 2; ++side) store(out[side], y + row + side * kSide, last - row - side * kSide);
             continue;
