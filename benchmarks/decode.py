@@ -32,7 +32,7 @@ def run(path: Path, mode: str, threads: int, tokens: int, prompt: int) -> dict[s
     started = time.process_time()
     placement = place(path, mode, parameters)
     parameters.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
-    model = load_model(path, read_shape(path), parameters)
+    model = load_model(path, read_shape(path), parameters, placement.matrices)
     load = time.process_time() - started
     assert (placement.backend == "dense") == (mode == "off"), placement.backend
     options = llama_cpp.llama_context_default_params()

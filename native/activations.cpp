@@ -5,6 +5,10 @@
 
 #include "panels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
 #define SNED_INLINE __attribute__((always_inline)) inline
 
 namespace {
@@ -91,11 +95,14 @@ int sned_has_kernel(int kernel) {
                __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni");
     }
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+    if (kernel == SNED_NEON) return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? 1 : 0;
+#endif
     return 0;
 }
 
 int sned_best_kernel(void) {
-    for (const int kernel : {SNED_AVX512, SNED_AVX2}) {
+    for (const int kernel : {SNED_AVX512, SNED_AVX2, SNED_NEON}) {
         if (sned_has_kernel(kernel)) return kernel;
     }
     return SNED_PORTABLE;
@@ -105,6 +112,7 @@ const char * sned_kernel_name(int kernel) {
     switch (kernel) {
         case SNED_PORTABLE: return "portable";
         case SNED_AVX2: return "AVX2";
+        case SNED_NEON: return "NEON";
         case SNED_AVX512: return "AVX-512 VBMI2";
         default: return "unknown";
     }
@@ -116,6 +124,8 @@ void sned_multiply(int kernel, const sned_packed * matrix, const void * columns,
 #if defined(__x86_64__)
     if (kernel == SNED_AVX2) multiply = multiply_avx2;
     if (kernel == SNED_AVX512) multiply = multiply_avx512;
+#elif defined(__aarch64__)
+    if (kernel == SNED_NEON) multiply = multiply_neon;
 #endif
     multiply(matrix, columns, count, first, last, y, stride, scratch);
 }

@@ -25,6 +25,7 @@ KERNELS = (
     "kernel_portable.cpp",
     "kernel_avx2.cpp",
     "kernel_avx512.cpp",
+    "kernel_neon.cpp",
 )
 GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
 FLAGS = (

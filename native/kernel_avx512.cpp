@@ -72,7 +72,7 @@ struct Columns {
     }
 };
 
-template <int N>
+template <int N, bool Masked>
 SNED_TARGET void few8(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
     const __m512i zero = _mm512_set1_epi8(char(0x80));
     __m512 chains[N][kSteps];
@@ -80,14 +80,15 @@ SNED_TARGET void few8(const uint8_t * at, int64_t blocks, const Columns & column
         for (auto & chain : each) chain = _mm512_setzero_ps();
     }
     for (int64_t block = 0; block < blocks; ++block) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
+        const uint8_t *masks = at + kScaleBytes, *value = masks + (Masked ? kMaskBytes : 0);
         const __m512 scales = scales_at(at);
-        fetch(at, 384);
+        fetch(at, Masked ? 384 : 576);
         __m512 both[N];
         for (int j = 0; j < N; ++j) both[j] = _mm512_mul_ps(scales, columns.scale(j, block));
 #pragma GCC unroll 8
         for (int64_t step = 0; step < kSteps; ++step) {
-            const __m512i weights = spread(masks + 8 * step, value, zero);
+            const __m512i weights = Masked ? spread(masks + 8 * step, value, zero) : _mm512_loadu_si512(value);
+            if (!Masked) value += kStepBytes;
             for (int j = 0; j < N; ++j) {
                 const __m512i dots = _mm512_dpbusd_epi32(columns.quad(j, kSteps * block + step), weights,
                                                          columns.codes(j, kBlock * block + 4 * step));
@@ -221,7 +222,8 @@ template <int N> SNED_TARGET void few(const Work & work) {
     __m512 out[N];
     const int64_t blocks = blocks_of(work.matrix->columns);
     const uint8_t * at = panel_at(work.matrix, work.row / kRows);
-    if (work.matrix->bits == 8) few8<N>(at, blocks, work.from(0), out);
+    if (!work.matrix->masked) few8<N, false>(at, blocks, work.from(0), out);
+    else if (work.matrix->bits == 8) few8<N, true>(at, blocks, work.from(0), out);
     else few4<N>(at, blocks, work.from(0), out);
     work.store(0, out);
 }

@@ -25,10 +25,11 @@ typedef struct {
     uint64_t magic;
     int64_t rows;
     int64_t columns;
-    int64_t bits;  // of a value: 8 or 4
+    int64_t bits;    // of a value: 8 or 4
+    int64_t masked;  // 0 if all weights are there, and no masks
 } sned_packed;
 
-typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2 } sned_kernel;
+typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 
 // The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.
 int sned_best_kernel(void);
@@ -38,7 +39,8 @@ const char * sned_kernel_name(int kernel);
 // Bytes that a matrix takes at most, whatever its zeros.
 size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns);
 
-// Packs rows of ggml's Q8_0, or of its Q4_0 for 4-bit values (columns are a multiple of 32). Returns the bytes it took.
+// Packs rows of ggml's Q8_0, or of its Q4_0 for 4-bit values (columns are a multiple of 32). Where masks would take more than
+// they save, 8-bit values get none. Returns the bytes it took.
 size_t sned_pack_dense(int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out);
 
 // A matrix of a sparse GGUF (docs/sparse-gguf.md). `group` and `kept_of` are its pattern's M and N, 0 where it is

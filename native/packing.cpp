@@ -7,17 +7,16 @@
 
 namespace sned {
 
-Writer::Writer(int64_t bits, int64_t rows, int64_t columns, void * out)
-    : bits_(bits), columns_(columns), base_(static_cast<uint8_t *>(out)), fast_(sned_has_kernel(SNED_AVX512) != 0) {
-    const sned_packed head = {SNED_PACKED_MAGIC, rows, columns, bits};
+Writer::Writer(const sned_packed & head, void * out)
+    : head_(head), base_(static_cast<uint8_t *>(out)), fast_(sned_has_kernel(SNED_AVX512) != 0) {
     std::memcpy(base_, &head, sizeof head);
     table_ = base_ + sizeof head;
-    end_ = table_ + 8 * (panels_of(rows) + 1);
+    end_ = table_ + 8 * (panels_of(head.rows) + 1);
     note();
 }
 
 void Writer::add(const Dense & rows) {
-    const int64_t blocks = blocks_of(columns_), most = bits_ == 8 ? 1 : 2;
+    const int64_t blocks = blocks_of(head_.columns), most = head_.bits == 8 ? 1 : 2;
     // A step is stored as a whole vector, of which what follows overwrites the end: not where its bound ends.
     uint8_t values[2][kBlock * kRows + kStepBytes];
     for (int64_t index = 0; index < blocks; index += most) {
@@ -28,9 +27,13 @@ void Writer::add(const Dense & rows) {
             }
         }
         int64_t counts[2] = {};
-        for (int64_t i = 0; i < here; ++i, end_ += kMaskBytes) counts[i] = add_steps(rows, index + i, end_, values[i]);
+        uint8_t unused[kMaskBytes];
+        for (int64_t i = 0; i < here; ++i) {
+            counts[i] = add_steps(rows, index + i, head_.masked ? end_ : unused, values[i]);
+            if (head_.masked) end_ += kMaskBytes;
+        }
         const int64_t size = std::max(counts[0], counts[1]);
-        if (bits_ == 8) {
+        if (head_.bits == 8) {
             std::memcpy(end_, values[0], size_t(size));
         } else {
             for (int64_t i = 0; i < 2; ++i) std::fill(values[i] + counts[i], values[i] + size, uint8_t(0));
@@ -42,12 +45,17 @@ void Writer::add(const Dense & rows) {
 }
 
 int64_t Writer::add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const {
-    const uint8_t zero = zero_of(bits_);
+    const uint8_t zero = zero_of(head_.bits);
     const uint8_t * const begin = values;
     for (int64_t step = 0; step < kSteps; ++step, masks += 8) {
         uint8_t weights[kStepBytes];
         for (int64_t row = 0; row < kRows; ++row) {
-            std::memcpy(weights + 4 * row, rows.values + row * columns_ + block * kBlock + 4 * step, 4);
+            std::memcpy(weights + 4 * row, rows.values + row * head_.columns + block * kBlock + 4 * step, 4);
+        }
+        if (!head_.masked) {
+            std::memcpy(values, weights, kStepBytes);
+            values += kStepBytes;
+            continue;
         }
         uint64_t bits = 0;
 #if defined(__x86_64__)
@@ -105,6 +113,16 @@ void write_block(int64_t bits, const uint8_t * values, uint8_t * to) {
     for (int64_t i = 0; i < kHalf; ++i) to[i] = uint8_t(values[i] | values[i + kHalf] << 4);
 }
 
+// Whether less than an eighth of the weights is zeros: a mask takes an eighth of a value.
+bool is_whole(int64_t bits, const uint8_t * from, int64_t blocks) {
+    if (bits != 8) return false;
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < blocks; ++i, from += block_bytes(bits)) {
+        for (int64_t k = 2; k < 2 + kBlock; ++k) zeros += from[k] == 0;
+    }
+    return 8 * zeros < kBlock * blocks;
+}
+
 }  // namespace
 
 extern "C" {
@@ -116,8 +134,9 @@ size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns) {
 }
 
 size_t sned_pack_dense(int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out) {
-    Writer writer(bits, rows, columns, out);
     const int64_t blocks = blocks_of(columns), apart = block_bytes(bits);
+    const bool whole = is_whole(bits, static_cast<const uint8_t *>(dense), rows * blocks);
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, !whole}, out);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks));
     const auto * from = static_cast<const uint8_t *>(dense);
     for (int64_t first = 0; first < rows; first += kRows) {

@@ -151,7 +151,7 @@ extern "C" size_t sned_pack_file(const sned_file_form * given, const void * file
         return 8 * int64_t(entry);
     };
     if (offset(0) != 0 || offset(rows) != room) return 0;
-    Writer writer(bits, rows, columns, out);
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, 1}, out);
     Rows reader(form, bits);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks_of(columns)));
     for (int64_t first = 0; first < rows; first += kRows) {

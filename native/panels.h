@@ -53,6 +53,12 @@ inline const uint8_t * panel_at(const sned_packed * matrix, int64_t panel) {
     return base + word(base + sizeof(sned_packed) + 8 * panel);
 }
 
+// The masks of a block that has all its weights.
+alignas(8) constexpr uint8_t kWhole[kMaskBytes] = {
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+
 // One block of a panel.
 struct Block {
     const uint8_t * scales;
@@ -79,10 +85,11 @@ template <typename Take> inline void each_block(const sned_packed * matrix, int6
     const int64_t blocks = blocks_of(matrix->columns), most = matrix->bits == 8 ? 1 : 2;
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = blocks - index < most ? blocks - index : most;
-        const uint8_t * values = at + here * (kScaleBytes + kMaskBytes);
+        const uint8_t * masks = at + here * kScaleBytes;
+        const uint8_t * values = masks + (matrix->masked ? here * kMaskBytes : 0);
         int64_t size = 0;
         for (int64_t i = 0; i < here; ++i) {
-            const Block block = {at + i * kScaleBytes, at + here * kScaleBytes + i * kMaskBytes, values, int(4 * i)};
+            const Block block = {at + i * kScaleBytes, matrix->masked ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
             take(index + i, block);
             const int64_t count = block.count();
             size = count > size ? count : size;
@@ -116,6 +123,9 @@ void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
 void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width);
 #endif
+#if defined(__aarch64__)
+void multiply_neon(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+#endif
 
 // Sixteen rows before they are packed: what is stored for each weight, and scales.
 struct Dense {
@@ -126,7 +136,7 @@ struct Dense {
 // Writes panels one after another.
 class Writer {
   public:
-    Writer(int64_t bits, int64_t rows, int64_t columns, void * out);
+    Writer(const sned_packed & head, void * out);
     void add(const Dense & rows);
     size_t finish();
 
@@ -134,7 +144,7 @@ class Writer {
     int64_t add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const;
     void note();
 
-    int64_t bits_, columns_;
+    sned_packed head_;
     uint8_t *base_, *table_, *end_;
     bool fast_;
 };

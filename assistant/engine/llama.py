@@ -278,8 +278,10 @@ def _load(path: Path, shape: ModelShape, options: LlamaOptions) -> tuple[Any, st
     try:
         return load_model(path, shape, parameters, placement.matrices), placement.backend
     except EngineError as error:
-        _log.warning("%s cannot be loaded packed (%s); trying without the sparse backend", path, error)
-    return load_model(path, shape, _model_parameters(options)), DENSE
+        reason = str(error)
+    handle = load_model(path, shape, _model_parameters(options))  # a file that is damaged fails here, too
+    _log.warning("%s is loaded without the sparse backend: %s", path, reason)
+    return handle, DENSE
 
 
 def _chat_template(handle: Any) -> str | None:

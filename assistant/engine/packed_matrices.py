@@ -35,15 +35,15 @@ class PackedMatrices:
     """
 
     def __init__(self, path: Path, names: Collection[str]) -> None:
-        """Those of these names.
+        """Those of these names that the file has packed.
 
         Raises:
             CheckpointError: the file's metadata are damaged.
         """
-        self.names = frozenset(names)
         self._library = load_library()
         with GGUFFile(path) as file:
             records = read_records(file)
+        self.names = frozenset(names) & records.keys()
         # A matrix that is Q8_0 otherwise is summed as Q8_0, whatever its values take in the file.
         self._bits = {name: 4 if each.dense_type is Q4_0 else 8 for name, each in records.items()}
 

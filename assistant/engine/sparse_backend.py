@@ -9,7 +9,7 @@ import functools
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from assistant.engine.native import capture_log, llama_cpp
 from assistant.errors import CheckpointError
-from export.sparse.dense import VALUES_OF, coded
+from export.sparse.dense import Q8_0, VALUES_OF, coded
 from export.sparse.records import is_sparse, read_records
 from prune.gguf_file import GGUFFile, TensorInfo
 
@@ -31,6 +31,7 @@ DENSE = "dense"
 # The one kernel that is faster than llama.cpp's own for 8-bit values in order; others have to be asked for.
 _FAST_KERNEL = 2
 _MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
+_OUTPUT = "output.weight"
 _MOST_COLUMNS = 1 << 17
 _SAMPLE_BLOCKS = 2048
 _FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
@@ -104,7 +105,7 @@ def available() -> Available:
     if not load(str(LIBRARY).encode()):
         return Available(reason="ggml refuses it")
     kernel = library.sned_best_kernel()
-    return Available(library.sned_kernel_name(kernel).decode(), fast=kernel >= _FAST_KERNEL)
+    return Available(library.sned_kernel_name(kernel).decode(), fast=kernel == _FAST_KERNEL)
 
 
 def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
@@ -119,12 +120,29 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
     if mode == "off" or layers > 0 or (layers < 0 and llama_cpp.llama_supports_gpu_offload()):
         return Placement([], parameters)
     try:
-        matrices = pruned_matrices(path)
+        matrices = placed_matrices(path)
     except CheckpointError:
         return Placement([], parameters)  # who loads it says what is wrong
     if not matrices or not (found := available()).kernel or (mode == "auto" and not found.fast):
         return Placement([], parameters)
     return Placement(matrices, parameters)
+
+
+def placed_matrices(path: Path) -> list[str]:
+    """The names of the matrices that the backend computes with: those of `pruned_matrices`, and with them the output.
+
+    That one has all its weights. It is as large as a quarter of a small model, read for every token, and from panels in
+    large pages that is done sooner than from rows.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    matrices = pruned_matrices(path)
+    with GGUFFile(path) as file:
+        output = file.tensors.get(_OUTPUT)
+        if matrices and output is not None and output.type is Q8_0 and output.shape[-1] <= _MOST_COLUMNS:
+            matrices.append(_OUTPUT)
+    return matrices
 
 
 def pruned_matrices(path: Path) -> list[str]:
@@ -142,13 +160,14 @@ def pruned_matrices(path: Path) -> list[str]:
         return [each.name for each in tensors if _zeros(file, each) >= _FEW_ZEROS]
 
 
-def patterns_of(names: Iterable[str]) -> list[str]:
+def patterns_of(names: Collection[str]) -> list[str]:
     """Regular expressions that match these matrices and no others, one for each kind: llama.cpp tries every one."""
     blocks: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if match := _MATRIX.fullmatch(name):
             blocks[match[2]].append(match[1])
-    return [rf"^blk\.({'|'.join(numbers)})\.{kind}\.weight$" for kind, numbers in blocks.items()]
+    others = [f"^{re.escape(name)}$" for name in names if not _MATRIX.fullmatch(name)]
+    return others + [rf"^blk\.({'|'.join(numbers)})\.{kind}\.weight$" for kind, numbers in blocks.items()]
 
 
 def _can_pack(name: str, shape: tuple[int, ...], kind: GGMLQuantizationType) -> bool:

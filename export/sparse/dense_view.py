@@ -17,6 +17,7 @@ from export.sparse.values import Bytes
 from prune.gguf_file import ALIGNMENT_KEY, TensorInfo
 
 _MOST_AHEAD = 512 << 20
+_MOST_TAKEN_AHEAD = 64 << 20
 
 
 class TakenMatrices(Protocol):
@@ -83,7 +84,12 @@ class DenseView:
         packed = {info.name: info.size for info in infos if info.name in self._sparse.tensors}
         self._taken = taken
         made = {name: partial(taken.convert, name) for name in taken.names} if taken is not None else {}
-        self._unpacked = UnpackedAhead(self._sparse, packed, _MOST_AHEAD if ahead else 0, made)
+        budget = 0
+        if ahead:
+            budget = _MOST_AHEAD if taken is None else _MOST_TAKEN_AHEAD
+        if taken is not None:  # llama.cpp asks for the largest first where it cannot read into their place
+            packed = dict(sorted(packed.items(), key=lambda item: (item[0] not in taken.names, -item[1])))
+        self._unpacked = UnpackedAhead(self._sparse, packed, budget, made)
         self._last: tuple[str, Bytes] | None = None
 
     def __enter__(self) -> "DenseView":

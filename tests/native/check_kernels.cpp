@@ -53,7 +53,7 @@ bool check(std::mt19937 & random, int64_t bits, int64_t rows, int64_t blocks, in
     }
     std::vector<float> first(size_t(rows * count)), y(first.size());
     multiply(SNED_PORTABLE, matrix, columns.get(), count, first);
-    for (const int kernel : {SNED_AVX2, SNED_AVX512}) {
+    for (const int kernel : {SNED_AVX2, SNED_AVX512, SNED_NEON}) {
         if (!sned_has_kernel(kernel)) continue;
         multiply(kernel, matrix, columns.get(), count, y);
         if (y != first) return false;
@@ -81,6 +81,7 @@ void check_file(std::mt19937 & random) {
 }  // namespace
 
 int main() {
+    std::printf("%s\n", sned_kernel_name(sned_best_kernel()));
     std::mt19937 random(1);
     for (int i = 0; i < 5000; ++i) check_file(random);
     for (int i = 0; i < 60; ++i) {

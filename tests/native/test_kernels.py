@@ -48,6 +48,8 @@ def inputs_of(seed: int, tokens: int, columns: int) -> np.ndarray:
 @example(seed=0, bits=8, shape=(1, 1, 1), zeros=0.5)
 @example(seed=0, bits=8, shape=(3, 16, 1), zeros=1.0)  # no weight at all
 @example(seed=0, bits=4, shape=(17, 33, 13), zeros=0.0)  # every weight
+@example(seed=0, bits=8, shape=(17, 33, 1), zeros=0.0)  # and no masks
+@example(seed=0, bits=8, shape=(40, 5, 9), zeros=0.12)
 @example(seed=0, bits=4, shape=(40, 28, 1), zeros=0.5)
 @given(bits=st.sampled_from([8, 4]), shape=SHAPES, zeros=st.floats(0, 1), seed=SEEDS)
 def test_products_are_those_of_double_precision(

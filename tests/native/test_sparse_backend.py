@@ -22,7 +22,15 @@ from assistant.engine.loading import load_model
 from assistant.engine.memory import ModelShape, read_shape
 from assistant.engine.native import llama_cpp
 from assistant.engine.protocol import Prompt, Sampling, Segment
-from assistant.engine.sparse_backend import LIBRARY, SparseBackend, available, patterns_of, place, pruned_matrices
+from assistant.engine.sparse_backend import (
+    LIBRARY,
+    SparseBackend,
+    available,
+    patterns_of,
+    place,
+    placed_matrices,
+    pruned_matrices,
+)
 from assistant.errors import EngineError
 from assistant.settings import load_settings
 from export.sparse.convert import dense_to_sparse
@@ -41,6 +49,7 @@ def pruned(path: Path, quantisation: GGMLQuantizationType) -> Path:
     for name, values in weights.items():
         if values.ndim == 2 and name.startswith("blk.") and name != "blk.1.attn_k.weight":
             replaced[name] = np.where(random.random(values.shape) < 0.5, 0, values).astype(np.float32)
+    replaced["output.weight"] = random.standard_normal(weights["token_embd.weight"].shape).astype(np.float32) / 8
     write_tiny_model(path, "qwen2", quantisation, replace=replaced)
     return path
 
@@ -48,7 +57,7 @@ def pruned(path: Path, quantisation: GGMLQuantizationType) -> Path:
 @pytest.fixture(scope="module", params=[GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0], ids=str)
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A pruned model as a plain file, and as a sparse one."""
-    folder = tmp_path_factory.mktemp("pruned")
+    folder = tmp_path_factory.mktemp(request.param.name)
     plain, sparse = pruned(folder / "plain.gguf", request.param), folder / "sparse.gguf"
     dense_to_sparse(plain, sparse)
     return plain, sparse
@@ -86,12 +95,14 @@ def test_matrices_with_zeros_are_found(files: tuple[Path, Path], tmp_path: Path)
     names = pruned_matrices(files[0])
     assert len(names) == 7 * BLOCKS - 1
     assert not {"blk.1.attn_k.weight", "token_embd.weight"} & set(names)
+    with_output = "output.weight" in placed_matrices(files[0])
+    assert with_output == ("Q8_0" in files[0].parent.name)
     assert pruned_matrices(write_tiny_model(tmp_path / "dense.gguf", "qwen2").path) == []
 
 
 def test_patterns_match_these_matrices_alone() -> None:
     patterns = patterns_of(["blk.0.attn_q.weight", "blk.12.attn_q.weight", "output.weight"])
-    assert patterns == [r"^blk\.(0|12)\.attn_q\.weight$"]
+    assert patterns == [r"^output\.weight$", r"^blk\.(0|12)\.attn_q\.weight$"]
 
 
 @built
@@ -222,4 +233,4 @@ def test_what_cannot_be_loaded_packed_is_loaded_dense(
     monkeypatch.setattr(llama, "load_model", refusing)
     backend, texts = written(files[0], "on")
     assert (backend, texts) == written(files[0], "off")
-    assert "trying without" in caplog.text
+    assert "without the sparse backend: no memory" in caplog.text

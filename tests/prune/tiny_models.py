@@ -36,7 +36,7 @@ def write_tiny_model(
     seed: int = 0,
     replace: dict[str, np.ndarray] | None = None,
 ) -> TinyModel:
-    """A model with random weights; `replace` puts other values in the place of some."""
+    """A model with random weights; `replace` puts other values in the place of some, or adds an output matrix."""
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_block_count(BLOCKS)
@@ -58,7 +58,8 @@ def write_tiny_model(
     writer.add_eos_token_id(TOKENS.index("<|endoftext|>"))
     writer.add_add_bos_token(False)
     weights = {}
-    for name, shape in _shapes(architecture).items():
+    added = {name: values.shape for name, values in (replace or {}).items()}
+    for name, shape in {**_shapes(architecture), **added}.items():
         values = (random.standard_normal(shape) / np.sqrt(shape[-1])).astype(np.float32)
         if name.endswith("norm.weight"):
             values = 1 + values
