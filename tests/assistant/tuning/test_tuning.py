@@ -95,6 +95,15 @@ def test_a_search_goes_on_where_it_was_and_gives_a_recipe(
     assert (again.built, again.measured) == ([], [])
 
 
+def test_a_recipe_that_somebody_wrote_is_not_overwritten(
+    request_for: Callable[..., TuningRequest], tmp_path: Path
+) -> None:
+    heard = Heard()
+    with pytest.raises(UsageError, match=r"small\.toml is there already"):
+        tune(request_for(out=tmp_path / "small.toml"), heard.listener())
+    assert heard.built == []
+
+
 def test_out_of_budget_it_recommends_nothing_it_has_not_measured(request_for: Callable[..., TuningRequest]) -> None:
     answer = tune(request_for(budget=0.0), Heard().listener())
     assert not answer["complete"]
