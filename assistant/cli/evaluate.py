@@ -86,8 +86,11 @@ def evaluate(
         ),
     ] = False,
     recipe: Annotated[
-        str, typer.Option(help="Of --matrix's sub-models: fast, balanced or best, or a TOML file.")
-    ] = DEFAULT_RECIPE,
+        str | None,
+        typer.Option(
+            help="Of --matrix's sub-models: fast, balanced or best, or a TOML file.", show_default=DEFAULT_RECIPE
+        ),
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Base model of --matrix; see sned models.")] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run the tasks' own solutions instead; no model is needed.")
@@ -154,8 +157,10 @@ def evaluate(
             "--matrix makes its own models in all languages; give it --tasks, --recipe and --base, and measure other "
             "things apart."
         )
+    if not matrix and (recipe is not None or base is not None):
+        raise UsageError("--recipe and --base are of --matrix; name models to measure them as they are.")
     if matrix:
-        _measure_matrix(request, recipe, base, progress, html, as_json=as_json)
+        _measure_matrix(request, recipe or DEFAULT_RECIPE, base, progress, html, as_json=as_json)
     elif check:
         _check(request, progress, as_json)
     else:

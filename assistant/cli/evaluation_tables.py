@@ -27,10 +27,7 @@ def print_report(answer: dict[str, Any]) -> None:
 
 
 def print_matrix(answer: dict[str, Any]) -> None:
-    """For each figure, a table of languages by what models were calibrated on, and what comes of it for each language.
-
-    A sub-model in its own language has brackets.
-    """
+    """For each figure, languages by what models were calibrated on, and what comes of it for each language."""
     console = _console()
     for number, table in enumerate(matrix_tables(answer)):
         if number:
@@ -48,6 +45,7 @@ def print_matrix(answer: dict[str, Any]) -> None:
         for language, each in table.summary().items():
             short.add_row(language.label, *(_figure(each[name]) for name in ("dense", "own", "others", "general")))
         console.print(short)
+    console.print("\nRows are models by what they were calibrated on; in brackets, a language's own.")
 
 
 def print_candidates(answer: dict[str, Any]) -> None:

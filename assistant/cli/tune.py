@@ -100,6 +100,7 @@ def _print(answer: dict[str, Any], path: Path) -> None:
         return
     print(f"\nRecommended: {recommended['candidate']}, {recommended['bytes'] / 1e6:,.0f} MB.")
     if answer["recipe_file"] is None:
-        print("No pruning is better within these limits than the base model as it is.")
+        searched = "these limits" if answer["complete"] else "what was measured so far"
+        print(f"No pruning is better within {searched} than the base model as it is.")
     else:
         print(f"Build it with: sned build {path} --base {recommended['base']} --recipe {answer['recipe_file']}")

@@ -8,6 +8,7 @@ language.
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from assistant.build_choices import base_to_build_from
@@ -26,6 +27,8 @@ from assistant.evaluation.recording import record_quality
 from assistant.evaluation.request import Advanced, EvaluationRequest, Note, found_here, language_of, measurements_of
 from assistant.evaluation.running import Runner
 from assistant.evaluation.subjects import subject_of
+from assistant.evaluation.tasks import FunctionTask, read_tasks
+from assistant.evaluation.toolchains import Missing, find_toolchain
 from assistant.languages import Language
 from assistant.recipe import Recipe
 from assistant.settings import Settings, load_settings
@@ -127,14 +130,21 @@ def general(recipe: Recipe) -> Recipe:
 
 
 def _functions(asked: EvaluationRequest, settings: Settings, note: Note) -> list[FunctionMeasurement]:
-    if not asked.tasks:
-        return []
-    functions = [each for each in measurements_of(asked, settings, note) if isinstance(each, FunctionMeasurement)]
-    files = {each.file.path: language_of(each.file) for each in functions}
-    for language in files.values():
-        if list(files.values()).count(language) > 1:
+    """How functions are written in the languages that have a file of tasks and a toolchain; the others are told."""
+    files: dict[Language, Path] = {}
+    for path in asked.tasks:
+        language = language_of(read_tasks(path, FunctionTask))
+        if language in files:
             raise UsageError(f"Two files of tasks are in {language.label}; give one for each language.")
-    return functions
+        files[language] = path
+    for language, path in tuple(files.items()):
+        if isinstance(toolchain := find_toolchain(language), Missing):
+            note(f"{path} is skipped: {toolchain.reason}.")
+            del files[language]
+    if not files:
+        return []
+    found = measurements_of(replace(asked, tasks=tuple(files.values())), settings, note)
+    return [each for each in found if isinstance(each, FunctionMeasurement)]
 
 
 def _has_code(language: Language, seed: int) -> bool:

@@ -12,7 +12,7 @@ from assistant.recipe_files import recipe_called
 # From what takes least away.
 _MASKS: tuple[Mapping[str, Any], ...] = ({"sparsity": 0.3}, {"sparsity": 0.4}, {"sparsity": 0.5}, {"pattern": "4:8"})
 _RECONSTRUCTIONS = ("none", "distillation")
-# From what keeps most; a form that is not a field of recipes is left out.
+# From what keeps most.
 _FORMS: tuple[Mapping[str, Any], ...] = (
     {"values": "q8_0", "vocabulary": "whole"},
     {"values": "q8_0", "vocabulary": "trimmed"},
@@ -43,8 +43,7 @@ class Candidate:
             return f"{self.base}, dense"
         mask = recipe.pattern if ":" in recipe.pattern else f"{recipe.sparsity:.0%}"
         words = [self.base, mask, "pruned alone" if recipe.reconstruction == "none" else recipe.reconstruction]
-        values = recipe.as_dict().get("values", "q8_0")
-        words += [] if values == "q8_0" else [values]
+        words += [] if recipe.values == "q8_0" else [recipe.values]
         words += [] if recipe.vocabulary == "whole" else [recipe.vocabulary]
         return ", ".join(words)
 
@@ -73,9 +72,5 @@ def pruned_alone(candidate: Candidate) -> Candidate:
 
 
 def _recipes(mask: Mapping[str, Any], reconstruction: str) -> Iterator[Recipe]:
-    fields = {field.name for field in dataclasses.fields(Recipe)}
     for form in _FORMS:
-        known = {name: value for name, value in form.items() if name in fields}
-        if known != form and form["values"] != "q8_0":
-            continue
-        yield recipe_called(DEFAULT_RECIPE, {**mask, **known, "reconstruction": reconstruction})
+        yield recipe_called(DEFAULT_RECIPE, {**mask, **form, "reconstruction": reconstruction})

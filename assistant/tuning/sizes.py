@@ -1,10 +1,9 @@
 """What a sub-model's file will take, without building it."""
 
 from assistant.recipe import Recipe
-from export.sparse.layout import Pattern, SparseFormat, SparseLayout, ValueType
+from export.sparse.layout import SLACK, SparseLayout
 from export.vocabulary.keeping import TrimOptions
 from prune.gguf_file import GGUFFile, TensorInfo
-from prune.patterns import parse_pattern
 
 _VOCABULARY_TENSORS = ("token_embd.weight", "output.weight")
 
@@ -32,12 +31,9 @@ def predicted_size(base: GGUFFile, recipe: Recipe) -> int:
 
 def _pruned(info: TensorInfo, recipe: Recipe) -> int:
     rows, columns = info.shape
-    form = recipe.as_dict()
-    values = form.get("values", "q8_0")
-    if values == "q8_0":
+    form = recipe.packed_form
+    if form is None:
         return rows * columns // 32 * 34
-    pattern = parse_pattern(recipe.pattern)
-    packed = SparseFormat(Pattern.parse(recipe.pattern), ValueType(values), form["block"])
     kept = round(columns * (1.0 - recipe.sparsity))
-    layout = SparseLayout(rows, columns, packed, None if pattern is None else kept)
-    return layout.table_bytes + rows * layout.row_bytes(kept)
+    layout = SparseLayout(rows, columns, form, kept if form.pattern.group else None)
+    return layout.table_bytes + rows * layout.row_bytes(kept) + SLACK

@@ -29,6 +29,7 @@ from assistant.tuning.recipe_text import recipe_text
 from assistant.tuning.search import Outcome, Row, search
 
 _FILES = 12
+_CHOSEN = "chosen by sned tune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def tune(request: TuningRequest, listener: Listener) -> dict[str, Any]:
     """Searches, writes the recipe that is recommended, and gives all candidates with why they were dropped, as JSON.
 
     Raises:
-        UsageError: there is no project, language, base model or file of that name.
+        UsageError: there is no project, language, base model or file of that name, or `out` is somebody's file.
         EvaluationError: there is nothing that quality could be measured on, or no sandbox for tasks.
         EngineError: a model fails.
         OSError: the recipe cannot be written.
@@ -67,6 +68,8 @@ def tune(request: TuningRequest, listener: Listener) -> dict[str, Any]:
     """
     settings = load_settings()
     language = language_to_build_for(request.project, request.language)
+    out = request.out or settings.home / "recipes" / f"tuned-{language.value}.toml"
+    _refuse_others_file(out)
     bases = _bases(request, settings)
     bench = Bench(
         language,
@@ -85,7 +88,6 @@ def tune(request: TuningRequest, listener: Listener) -> dict[str, Any]:
         laboratory.clear(recommended.candidate if recommended is not None else None)
     answer = _answer(outcome, bases)
     if recommended is not None and recommended.candidate.recipe is not None:
-        out = request.out or settings.home / "recipes" / f"tuned-{language.value}.toml"
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, recipe_text(recommended.candidate.recipe, _remarks(recommended, answer["date"])))
         answer["recipe_file"] = str(out)
@@ -158,6 +160,12 @@ def _facts(row: Row) -> dict[str, Any]:
     }
 
 
+def _refuse_others_file(out: Path) -> None:
+    """An answer of hours is not to end at a file that somebody wrote by hand."""
+    if out.is_dir() or (out.exists() and _CHOSEN not in out.read_text(encoding="utf-8", errors="replace")):
+        raise UsageError(f"{out} is there already, and not a recipe by sned tune; name another file with --out.")
+
+
 def _remarks(row: Row, date: str) -> str:
     quality = "" if row.quality is None else f", {row.quality:.2f} of the dense model's quality"
-    return f"{row.candidate.label}: chosen by sned tune, {date[:10]}; {row.size / 1e6:,.0f} MB{quality}."
+    return f"{row.candidate.label}: {_CHOSEN}, {date[:10]}; {row.size / 1e6:,.0f} MB{quality}."

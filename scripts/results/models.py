@@ -1,14 +1,18 @@
 """The files of the models that are measured: of the store, requantised, or built."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from plan import Dense, Model, Pruned
 
 from assistant.engine.requantising import requantise
+from assistant.languages import Language
+from assistant.manifest import SubModelManifest
+from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called
 from assistant.settings import load_settings
-from assistant.store import Store
+from assistant.store import BaseEntry, Store
 
 
 class NotHereError(Exception):
@@ -31,7 +35,10 @@ def named(model: Model, given: str | None = None) -> str:
         recipe = recipe_called(model.recipe, {})
         found = store.submodels_for(base.manifest.sha256, model.language, recipe)
         if not found:
-            raise NotHereError("not built")
+            found = [entry for entry in store.submodels() if _alike(entry.manifest, base, model.language, recipe)]
+            if not found:
+                raise NotHereError("not built")
+            print(f"{found[0].name} is by an earlier version of the recipe {model.recipe}", file=sys.stderr)
         return found[0].name
     if model.file_type is None:
         return base.name
@@ -39,6 +46,13 @@ def named(model: Model, given: str | None = None) -> str:
     if not rival.is_file():
         raise NotHereError("not made")
     return str(rival)
+
+
+def _alike(manifest: SubModelManifest, base: BaseEntry, language: Language, recipe: Recipe) -> bool:
+    """Whether a sub-model is by the same recipe, but for its version and for fields that this one did not have."""
+    if manifest.base.sha256 != base.manifest.sha256 or manifest.language != language:
+        return False
+    return Recipe().as_dict() | manifest.recipe == recipe.as_dict() | {"quantisation": "Q8_0"}
 
 
 def make(model: Model) -> None:

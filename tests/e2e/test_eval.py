@@ -84,6 +84,7 @@ def test_a_missing_tool_is_a_skip(tmp_path: Path) -> None:
         (("--again", "--measured", "--cost"), "choose one"),
         (("--matrix", "0.5b"), "makes its own models"),
         (("--matrix",), "is not here yet"),
+        (("--cost", "--recipe", "fast"), "are of --matrix"),
     ],
 )
 def test_what_cannot_be_measured_is_told(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

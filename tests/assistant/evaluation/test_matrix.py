@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from assistant.engine.cancellation import Cancellation
+from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation.functions import FunctionOptions
 from assistant.evaluation.making import MadeModels
 from assistant.evaluation.matrix import Listener, MatrixRequest, general, matrix
@@ -79,14 +80,27 @@ def test_all_models_are_built_once_and_measured_once(small_world: Path, tmp_path
 
 
 def test_what_was_not_built_is_told_and_not_built_when_only_results_are_asked_for(
-    small_world: Path, tmp_path: Path
+    small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = recipe_called(str(tmp_path / "small.toml"), {})
+    tasks = tmp_path / "java.jsonl"
+    tasks.write_text(TASKS[".java"].model_dump_json() + "\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
     heard = Heard()
-    with pytest.raises(Exception, match="nothing to compare"):
-        matrix(MatrixRequest(EvaluationRequest(only_kept=True, limit=1), recipe, BASE), heard.listener())
+    asked = EvaluationRequest(tasks=(tasks,), only_kept=True, limit=1)
+    with pytest.raises(EvaluationError, match="nothing to compare"):
+        matrix(MatrixRequest(asked, recipe, BASE), heard.listener())
+    assert f"{tasks} is skipped: no JDK was found (javac and java on PATH)." in heard.notes
     assert heard.built == []
     assert len([note for note in heard.notes if "is not built" in note]) == 3
+
+
+def test_two_files_of_a_language_are_refused(small_world: Path, tmp_path: Path) -> None:
+    tasks = tmp_path / "java.jsonl"
+    tasks.write_text(TASKS[".java"].model_dump_json() + "\n")
+    asked = EvaluationRequest(tasks=(tasks, tasks))
+    with pytest.raises(UsageError, match="Two files of tasks are in Java"):
+        matrix(MatrixRequest(asked, Recipe(), BASE), Heard().listener())
 
 
 def test_a_table_is_summed_up_for_each_language() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from assistant.build import BuildRequest, build
 from assistant.engine.cancellation import Cancellation
 from assistant.errors import UsageError
 from assistant.evaluation.matrix import Listener
@@ -15,7 +16,9 @@ from assistant.recipe_files import recipe_called
 from assistant.store import Store
 from assistant.tuning import candidates as candidates_module
 from assistant.tuning.limits import Limits
+from assistant.tuning.sizes import predicted_size
 from assistant.tuning.tuning import TuningRequest, tune
+from prune.gguf_file import GGUFFile
 from tests.assistant.evaluation.test_programs import TASKS
 from tests.assistant.small_world import BASE, code, small_world
 
@@ -93,6 +96,27 @@ def test_a_search_goes_on_where_it_was_and_gives_a_recipe(
     again = Heard()
     assert tune(request_for(), again.listener())["candidates"] == answer["candidates"]
     assert (again.built, again.measured) == ([], [])
+
+
+@pytest.mark.parametrize("form", [{"values": "int8"}, {"values": "int4"}, {"values": "int4", "pattern": "4:8"}])
+def test_a_sparse_files_size_is_known_beforehand(small_world: Path, tmp_path: Path, form: dict[str, str]) -> None:
+    recipe = recipe_called(str(tmp_path / "small.toml"), {"sparsity": None, **form})
+    base = Store(small_world).base(BASE)
+    assert base is not None
+    made = build(BuildRequest(base, Language.PYTHON, recipe, None), Store(small_world)).entry
+    with GGUFFile(base.path) as file:
+        assert predicted_size(file, recipe) == pytest.approx(
+            made.manifest.size, rel=0.05
+        )  # names and metadata weigh more in a tiny one
+
+
+def test_a_recipe_that_somebody_wrote_is_not_overwritten(
+    request_for: Callable[..., TuningRequest], tmp_path: Path
+) -> None:
+    heard = Heard()
+    with pytest.raises(UsageError, match=r"small\.toml is there already"):
+        tune(request_for(out=tmp_path / "small.toml"), heard.listener())
+    assert heard.built == []
 
 
 def test_out_of_budget_it_recommends_nothing_it_has_not_measured(request_for: Callable[..., TuningRequest]) -> None:
