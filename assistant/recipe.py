@@ -14,8 +14,6 @@ RECIPE_VERSION = 3
 # The shipped recipe of a build that names none.
 DEFAULT_RECIPE = "balanced"
 
-_MIX = CalibrationMix()
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -29,7 +27,7 @@ class Recipe:
         sparsity: fraction of zeros in every pruned matrix; that of the pattern, where this is N:M.
         allocation: `uniform`, or `owl` for a sparsity of each block's own, whose mean is `sparsity` (prune.allocation).
         reconstruction: what becomes of the weights that survive: `none` keeps them, `least-squares` solves them anew
-            for their matrix's outputs (prune.least_squares), `distillation` trains them after that
+            for their matrix's outputs (prune.least_squares), `distillation` trains them all together
             (prune.distillation).
         training_tokens: calibration tokens that distillation learns from, in all its steps; 0 without it.
         tokens: calibration tokens in all.
@@ -52,10 +50,10 @@ class Recipe:
     training_tokens: int = 16 * 1024
     tokens: int = 16 * 1024
     sequence_length: int = 256
-    project_share: float = _MIX.project_share
-    other_share: float = _MIX.other_share
-    chat_share: float = _MIX.chat_share
-    fim_share: float = _MIX.fim_share
+    project_share: float = 0.25
+    other_share: float = 0.1
+    chat_share: float = 0.15
+    fim_share: float = 0.0
     seed: int = 0
     values: Literal["q8_0", "int8", "int4"] = "q8_0"
     block: int = 32

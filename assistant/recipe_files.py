@@ -54,7 +54,8 @@ def recipe_called(name: str, changes: Mapping[str, Any]) -> Recipe:
 def _complete(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Fills in what follows from another field, where neither is said in the same place.
 
-    An N:M pattern has its own sparsity, only distillation trains, and values have blocks that suit them.
+    An N:M pattern has its own sparsity, only distillation trains, values have blocks that suit them, and of the
+    calibration set other kinds of text take no more than what is said of the project leaves.
     """
     place = changes if changes.get("pattern") is not None else values
     text = place.get("pattern")
@@ -67,6 +68,13 @@ def _complete(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     kind = place.get("values")
     if isinstance(kind, str) and kind in _BLOCKS and place.get("block") is None:
         values["block"] = _BLOCKS[kind]
+    place = changes if changes.get("project_share") is not None else values
+    left = 1.0 - float(share) if isinstance(share := place.get("project_share"), int | float) else 1.0
+    usually = Recipe()
+    for field in ("chat_share", "other_share"):
+        if place.get(field) is None and isinstance(usual := values.get(field, getattr(usually, field)), int | float):
+            values[field] = min(float(usual), max(left, 0.0))
+        left -= float(kept) if isinstance(kept := values.get(field), int | float) else 0.0
 
 
 def _read(name: str) -> dict[str, Any]:

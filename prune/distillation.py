@@ -4,8 +4,9 @@ The loss is the Kullback-Leibler divergence of the pruned model's next-token dis
 (Hinton et al., arXiv 1503.02531), on the calibration tokens: no labels, so that little text goes a long way. Errors of
 one layer are made up for by those after it, which no reconstruction of single layers or blocks can do.
 
-Distributions are over the tokens that the calibration set uses, which is what the language uses: a tenth of the
-vocabulary, and of the cost of the output matrix.
+Distributions are over the tokens that the calibration set uses and the most common ones besides. Over the former alone
+the training says nothing of all others, and a model that is better on text like the calibration set's may come out
+worse than an untrained one on other text in the same language (docs/pruning.md).
 """
 
 import math
@@ -31,8 +32,11 @@ _LEAST = 1e-12
 _WARMUP_STEPS = 4
 # The weight as a 32-bit float, and as 16-bit ones its two moments and the copy for the backward pass.
 _BYTES_A_WEIGHT = 10
+# Byte-level BPE numbers its tokens as they were merged, the most common first.
+_COMMON_TOKENS = 32_768
 # Positions whose distributions are in memory at a time.
 _POSITIONS = 256
+_COPIES_OF_LOGITS = 6
 # A checkpoint is written so many times while training: each is several times as large as the model.
 _CHECKPOINTS = 8
 
@@ -80,17 +84,18 @@ class OutputNorm:
 
 
 class Output:
-    """The end of a model: from hidden states to the distribution over the tokens that a calibration set uses."""
+    """The end of a model: from hidden states to the distribution over common tokens and those of a calibration set."""
 
     def __init__(self, loader: BlockLoader, tokens: npt.NDArray[np.int32]) -> None:
         """Reads the last norm, and the rows of the output matrix for those tokens."""
         file = loader.file
         self._norm = OutputNorm(file)
         name = "output.weight" if "output.weight" in file.tensors else "token_embd.weight"
-        self._rows = torch.from_numpy(read_rows(file, name, np.unique(tokens)))
+        common = np.arange(min(_COMMON_TOKENS, file.tensor(name).shape[0]))
+        self._rows = torch.from_numpy(read_rows(file, name, np.union1d(tokens, common)))
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """The logits of the tokens used, shape (positions, tokens used), from hidden states after the last block."""
+        """The logits of those tokens, shape (positions, tokens), from hidden states after the last block."""
         normed = self._norm(hidden)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_bfloat16()):
             logits: Tensor = nn.functional.linear(normed, self._rows)
@@ -198,14 +203,16 @@ def distil(
 
 
 def distillation_memory(file: ModelFile, sequence_length: int) -> int:
-    """Bytes that training holds at its peak: weights, moments, and one sequence's activations through all blocks."""
+    """Bytes that training holds at its peak: weights, moments, one sequence's activations, and the output matrix."""
     architecture = architecture_of(file)
     arguments = architecture.config_arguments(file)
     blocks = arguments["num_hidden_layers"]
     names = [matrix.weight_name(block) for block in range(blocks) for matrix in architecture.matrices]
     weights = sum(math.prod(file.tensor(name).shape) for name in names)
     activations = blocks * sequence_length * (10 * arguments["hidden_size"] + 5 * arguments["intermediate_size"])
-    return int(_BYTES_A_WEIGHT * weights + 4 * activations)
+    common = min(_COMMON_TOKENS, file.tensor("token_embd.weight").shape[0])
+    output = common * (arguments["hidden_size"] + _COPIES_OF_LOGITS * _POSITIONS)
+    return int(_BYTES_A_WEIGHT * weights + 4 * (activations + output))
 
 
 def _gradient(output: Output, hidden: Tensor, teacher: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ def test_the_defaults_are_those_of_balanced() -> None:
 
 
 def test_a_file_gives_its_fields_and_leaves_the_others(tmp_path: Path) -> None:
-    name = written(tmp_path, 'score = "ria"\npattern = "4:8"\ntokens = 4096\nproject_share = 1\n')
-    assert recipe_called(name, {}) == Recipe(score="ria", pattern="4:8", tokens=4096, project_share=1.0)
+    name = written(tmp_path, 'score = "ria"\npattern = "4:8"\ntokens = 4096\nproject_share = 0.3\n')
+    assert recipe_called(name, {}) == Recipe(score="ria", pattern="4:8", tokens=4096, project_share=0.3)
 
 
 def test_changes_go_before_the_file_and_none_changes_nothing(tmp_path: Path) -> None:
@@ -42,6 +42,22 @@ def test_a_pattern_brings_its_sparsity(tmp_path: Path) -> None:
     assert recipe_called(written(tmp_path, 'pattern = "1:4"'), {}).sparsity == 0.75
     name = written(tmp_path, "sparsity = 0.3")
     assert recipe_called(name, {"pattern": "2:4"}).sparsity == 0.5
+
+
+def test_other_kinds_of_text_take_no_more_than_the_project_leaves(tmp_path: Path) -> None:
+    shares = [
+        (recipe.project_share, recipe.chat_share, recipe.other_share)
+        for recipe in (
+            recipe_called("balanced", {"project_share": 1.0}),
+            recipe_called("balanced", {"project_share": 0.0}),
+            recipe_called(written(tmp_path, "project_share = 1"), {}),
+            recipe_called("fast", {"project_share": 1.0}),
+        )
+    ]
+    usual = Recipe()
+    assert shares == [(1.0, 0.0, 0.0), (0.0, usual.chat_share, usual.other_share), (1.0, 0.0, 0.0), (1.0, 0.0, 0.0)]
+    with pytest.raises(UsageError, match=r"other share of 0\.1"):
+        recipe_called("balanced", {"project_share": 1.0, "other_share": 0.1})
 
 
 def test_values_bring_blocks_that_suit_them(tmp_path: Path) -> None:

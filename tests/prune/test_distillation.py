@@ -1,5 +1,6 @@
 """Training what survives: nearer to the dense model on text it has not seen, zeros where they were."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from prune.blocks import BlockLoader
 from prune.distillation import Output, Student, rate_at
-from prune.driver import memory_needed, prune_blocks
+from prune.driver import memory_needed, prunable_tensors, prune_blocks
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
 from prune.patterns import NOfM
@@ -93,10 +94,11 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
 
 
 def test_memory_counts_the_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    needed = []
+    needed, weights = [], []
     for blocks in (2, 8):
         monkeypatch.setattr(tiny, "BLOCKS", blocks)
         path = tiny.write_tiny_model(tmp_path / f"{blocks}.gguf", "qwen2").path
         with GGUFFile(path) as file:
             needed.append(memory_needed(file, 1, 32, PruneOptions(distillation=Distillation(tokens=64))))
-    assert needed[1] > 3 * needed[0]
+            weights.append(sum(math.prod(file.tensor(name).shape) for name in prunable_tensors(file)))
+    assert needed[1] - needed[0] > 10 * (weights[1] - weights[0])
