@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from prune import distillation
 from prune.blocks import BlockLoader
 from prune.distillation import Output, Student, rate_at
 from prune.driver import memory_needed, prunable_tensors, prune_blocks
@@ -102,3 +103,12 @@ def test_memory_counts_the_whole_model(tmp_path: Path, monkeypatch: pytest.Monke
             needed.append(memory_needed(file, 1, 32, PruneOptions(distillation=Distillation(tokens=64))))
             weights.append(sum(math.prod(file.tensor(name).shape) for name in prunable_tensors(file)))
     assert needed[1] - needed[0] > 10 * (weights[1] - weights[0])
+
+
+def test_common_tokens_are_learnt_from_though_no_text_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distillation, "_COMMON_TOKENS", 12)
+    path = tiny.write_tiny_model(tmp_path / "tiny.gguf", "qwen2").path
+    with GGUFFile(path) as file:
+        output = Output(BlockLoader(file, sequence_length=LENGTH), np.array([[3, 3, 20]], dtype=np.int32))
+        width = file.tensor("token_embd.weight").shape[1]
+    assert output.logits(torch.zeros(2, width)).shape == (2, 13)
