@@ -3,6 +3,7 @@
 Pure functions. Of equal scores the first goes, so a mask is the same on every run.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ def pruned_per_row(weight: Tensor, sparsity: float) -> int:
     rows, inputs = weight.shape
     pruned = int(inputs * sparsity)
     wanted = rows * pruned
-    zeros = inputs - weight.count_nonzero(dim=1)
+    zeros = inputs - torch.from_numpy(np.count_nonzero(weight.numpy(force=True), axis=1))
     # One weight a row more or less moves the whole by up to `rows`: half of that is as near as it gets.
     while pruned > 0 and int(zeros.clamp(min=pruned).sum()) - wanted > rows // 2:
         pruned -= 1
@@ -32,16 +33,24 @@ def unstructured_mask(scores: Tensor, pruned: int) -> Tensor:
     """
     if pruned == 0:
         return torch.ones_like(scores, dtype=torch.bool)
-    threshold = scores.kthvalue(pruned, dim=1, keepdim=True).values
+    threshold = _lowest(scores, pruned)
     kept = scores > threshold
     # Ties at the threshold are rare, and dear to resolve: only the rows that have them pay.
     to_keep = scores.shape[1] - pruned
-    tied_rows = (kept.sum(dim=1) < to_keep).nonzero().squeeze(1)
+    tied_rows = torch.from_numpy(np.flatnonzero(np.count_nonzero(kept.numpy(force=True), axis=1) < to_keep))
     if tied_rows.numel():
         tied = scores[tied_rows] == threshold[tied_rows]
         ties_to_keep = to_keep - kept[tied_rows].sum(dim=1, keepdim=True)
         kept[tied_rows] |= tied & (tied.flip(1).cumsum(dim=1).flip(1) <= ties_to_keep)
     return kept
+
+
+def _lowest(scores: Tensor, count: int) -> Tensor:
+    """The highest of the `count` lowest scores of each row, shape (rows, 1)."""
+    if scores.device.type != "cpu":
+        return scores.kthvalue(count, dim=1, keepdim=True).values
+    # numpy's selection is vectorised: five times as fast as torch's, which took a third of a build without training.
+    return torch.from_numpy(np.partition(scores.numpy(), count - 1, axis=1)[:, count - 1 : count].copy())
 
 
 def n_of_m_mask(scores: Tensor, pattern: NOfM) -> Tensor:
