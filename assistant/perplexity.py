@@ -1,5 +1,7 @@
 """How well a model predicts text: perplexity over whole sequences of tokens."""
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +31,36 @@ def perplexity(model: Path, tokens: npt.NDArray[np.int32], threads: int) -> floa
     """
     if tokens.ndim != 2 or tokens.shape[1] < 2 or not len(tokens):
         raise ValueError(f"perplexity takes sequences of two tokens or more, not an array of shape {tokens.shape}")
+    return math.exp(
+        sum(float(loss.sum()) for loss in losses(model, list(tokens), threads)) / (tokens.size - len(tokens))
+    )
+
+
+def losses(model: Path, sequences: list[npt.NDArray[np.int32]], threads: int) -> Iterator[npt.NDArray[np.float64]]:
+    """The negative log-likelihood in nats of each token after the first, for one sequence after the other.
+
+    Raises:
+        EngineError: the model cannot be loaded or run.
+    """
     handle = load_model(model, read_shape(model), llama_cpp.llama_model_default_params())
     parameters = llama_cpp.llama_context_default_params()
-    parameters.n_ctx = tokens.shape[1]
+    parameters.n_ctx = max(map(len, sequences), default=0)
     parameters.n_batch = parameters.n_ubatch = _BATCH
     parameters.n_threads = parameters.n_threads_batch = threads
     context = llama_cpp.llama_init_from_model(handle, parameters)
     try:
         vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(handle))
-        losses = [_loss(context, sequence, vocabulary) for sequence in tokens]
+        for sequence in sequences:
+            yield _losses(context, sequence, vocabulary)
     finally:
         llama_cpp.llama_free(context)
         llama_cpp.llama_model_free(handle)
-    return float(np.exp(sum(losses) / (tokens.size - len(tokens))))
 
 
-def _loss(context: Any, sequence: npt.NDArray[np.int32], vocabulary: int) -> float:
-    """The summed negative log-likelihood of a sequence, in nats."""
+def _losses(context: Any, sequence: npt.NDArray[np.int32], vocabulary: int) -> npt.NDArray[np.float64]:
     llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
     batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
-    loss = 0.0
+    found = []
     try:
         for start in range(0, len(sequence), _BATCH):
             part = sequence[start : start + _BATCH]
@@ -57,10 +69,10 @@ def _loss(context: Any, sequence: npt.NDArray[np.int32], vocabulary: int) -> flo
                 raise EngineError(f"llama.cpp could not evaluate a sequence of {len(sequence)} tokens.")
             logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), shape=(len(part), vocabulary))
             following = sequence[start + 1 : start + 1 + len(part)]
-            loss += float(_negative_log_likelihood(logits[: len(following)], following).sum())
+            found.append(_negative_log_likelihood(logits[: len(following)], following))
     finally:
         llama_cpp.llama_batch_free(batch)
-    return loss
+    return np.concatenate(found)
 
 
 def _fill(batch: Any, tokens: npt.NDArray[np.int32], start: int) -> None:
