@@ -67,6 +67,8 @@ __attribute__((target("avx2"))) void quantise_avx2(int64_t columns, const float 
 
 extern "C" {
 
+int sned_interface(void) { return SNED_INTERFACE; }
+
 size_t sned_column_bytes(int64_t columns) {
     return size_t(rounded(2 * columns + columns / 4, 64));  // codes, sums of four and of blocks, scales
 }

@@ -31,6 +31,10 @@ typedef struct {
 
 typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 
+// Counts how often what this library is called with has changed; sned compares it with its own.
+#define SNED_INTERFACE 2
+int sned_interface(void);
+
 // The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.
 int sned_best_kernel(void);
 int sned_has_kernel(int kernel);

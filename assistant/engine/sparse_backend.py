@@ -30,6 +30,7 @@ DENSE = "dense"
 
 # The one kernel that is faster than llama.cpp's own for 8-bit values in order; others have to be asked for.
 _FAST_KERNEL = 2
+_INTERFACE = 2  # SNED_INTERFACE of native/packed.h
 _MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
 _OUTPUT = "output.weight"
 _MOST_COLUMNS = 1 << 17
@@ -93,6 +94,8 @@ def available() -> Available:
         library = load_library()
     except OSError as error:
         return Available(reason=f"it cannot be loaded ({error})")
+    if not hasattr(library, "sned_interface") or library.sned_interface() != _INTERFACE:
+        return Available(reason="it was built from another version of sned; build it again: python native/build.py")
     built, running = library.sned_sparse_ggml().decode(), _running_ggml()
     if built != running:
         _log.warning(
@@ -195,7 +198,9 @@ def load_library() -> ctypes.CDLL:
     library.sned_sparse_ggml.restype = ctypes.c_char_p
     library.sned_kernel_name.restype = ctypes.c_char_p
     library.sned_sparse_buffer_type.restype = ctypes.c_void_p
-    library.sned_pack_bound.restype = library.sned_pack_file.restype = ctypes.c_size_t
+    for name in ("sned_pack_bound", "sned_pack_file"):
+        if hasattr(library, name):  # `available` tells of a library that is older
+            getattr(library, name).restype = ctypes.c_size_t
     return library
 
 

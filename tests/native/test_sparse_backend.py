@@ -170,6 +170,17 @@ def test_another_ggml_is_refused_with_one_warning(
     assert "9.9.9 abc" in record.getMessage()
 
 
+@built
+def test_a_library_of_another_version_is_left_alone(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse_backend, "_INTERFACE", 99)
+    available.cache_clear()
+    try:
+        assert written(files[0], "on")[0] == "dense"
+        assert "another version of sned" in available().reason
+    finally:
+        available.cache_clear()
+
+
 def test_without_the_library_models_run_dense(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
