@@ -1,8 +1,8 @@
 """How likely models find the known-good solutions of tasks in HumanEval-X's format, given their prompts, all in all.
 
-Text of another kind than calibration sets are made of, so that it shows what a model has lost there: training that makes
-it predict held-out code better can make this worse. A figure of all tasks moves less by chance than pass@1 does. For
-evaluation alone: nothing is to be tuned by single tasks.
+Text of another kind than calibration sets are made of, so that it shows what a model has lost there: training that
+makes it predict held-out code better can make this worse. A figure of all tasks moves less by chance than pass@1 does.
+For evaluation alone: nothing is to be tuned by single tasks.
 
     python benchmarks/solutions.py --tasks humaneval_x/python.jsonl --every 3 base.gguf sub-model.gguf
 """
