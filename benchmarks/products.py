@@ -4,7 +4,7 @@ Every way computes the same graph of one node, with the layout that ggml has for
 the caches, half of their weights zeros. The best of some rounds counts, in which all take turns: by the clock, and for
 each processor second, which says more on a busy machine.
 
-    python benchmarks/kernels.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2]
+    python benchmarks/products.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2]
 """
 
 import argparse
