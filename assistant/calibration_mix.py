@@ -13,7 +13,8 @@ class CalibrationMix:
         project_share: the most that the project's own files may give of the tokens, so that one small project does not
             decide alone.
         other_share: of code in other languages.
-        chat_share: of conversations in the model's chat format, made from documented functions of the corpus.
+        chat_share: of conversations in the model's chat format, made from documented functions of the corpus; models
+            without a chat template have code instead.
         fim_share: of the code, that is of all but conversations, written in the model's fill-in-the-middle format.
     """
 

@@ -152,6 +152,8 @@ class _Collection:
 
     def _conversation(self) -> tuple[str, list[int]] | None:
         """Where the next conversation comes from, and its tokens; None where none is found that is wanted."""
+        if self._forms.chat is None:
+            return None
         packing, supply = self._packing, self._supplies.get(Kind.LANGUAGE)
         limit = min(packing.sequence_length, packing.left(Kind.CHAT))
         if self._next_conversation is None and supply is not None and limit >= conversations.LEAST_TOKENS:

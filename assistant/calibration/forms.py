@@ -1,5 +1,6 @@
 """The forms a document can take in a calibration set, as tokens: plain, to be filled in, or talked about."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,7 +33,7 @@ class Forms:
 
     Attributes:
         fim: the model's FIM tokens, if they are needed.
-        chat: the model's chat format, if it is needed.
+        chat: the model's chat format, if it is needed and there is one.
     """
 
     tokenizer: Tokenizer
@@ -80,17 +81,17 @@ class Forms:
 def forms_for(
     mix: CalibrationMix, tokenizer: Tokenizer, language: Language, seed: int, catalogued: FimTokens | None
 ) -> Forms:
-    """The forms that a mix needs.
+    """The forms that a mix needs, without conversations where the model has no usable chat template.
 
     Raises:
-        BuildError: it has a share for a form that the model does not know.
+        BuildError: it has a share for the FIM format, and the model does not know it.
     """
     try:
         fim = find_fim_tokens(tokenizer, catalogued) if mix.fim_share else None
     except EngineError as error:
         raise BuildError(f"{error} To calibrate without them, set the FIM share to 0.") from error
-    try:
-        chat = ChatFormat(tokenizer) if mix.chat_share else None
-    except EngineError as error:
-        raise BuildError(f"{error} To calibrate without conversations, set the chat share to 0.") from error
+    chat = None
+    if mix.chat_share:
+        with suppress(EngineError):  # base models have none: what they cannot say they need not keep
+            chat = ChatFormat(tokenizer)
     return Forms(tokenizer, language, seed, fim, chat)

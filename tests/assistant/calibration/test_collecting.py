@@ -50,7 +50,8 @@ def text(
 
 
 def recipe(sequences: int = 4, length: int = 32, share: float = 0.5, seed: int = 0) -> Recipe:
-    return Recipe(tokens=sequences * length, sequence_length=length, project_share=share, seed=seed)
+    mix = CalibrationMix(project_share=share)
+    return Recipe(tokens=sequences * length, sequence_length=length, seed=seed, **dataclasses.asdict(mix))
 
 
 def test_the_project_gives_its_share_and_the_corpus_the_rest() -> None:

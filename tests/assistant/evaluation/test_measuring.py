@@ -238,7 +238,7 @@ def test_perplexity_is_of_all_documents_together(base_model: Path, tmp_path: Pat
     opened = OpenedModel(base_model, lambda: pytest.fail("the engine is not needed"))
     with Journal(tmp_path, {}).open() as journal:
         measurement.run(opened, journal, lambda done, of: None, Cancellation())
-        results = measurement.results(journal)
+        results = measurement.results(journal.results)
     bits = measurement.scores(results)["bits per byte"]
     assert bits["here/code"] < bits["here/noise"]
     summary = measurement.summary(results)
