@@ -136,8 +136,9 @@ def measure(path: Path, texts: Path | None) -> None:
 def _loss(path: Path, text: str, threads: int) -> float:
     """The negative log-likelihood of all of a text's tokens."""
     with open_tokenizer(path) as tokenizer:
-        # Not after <|endoftext|>: what follows it is predicted badly by the base too, and less so by rounded weights.
-        ids = [*tokenizer.tokenize("\n"), *tokenizer.tokenize(text)]
+        # After words: what follows <|endoftext|> is predicted badly by the base, too, and what follows a newline that
+        # begins a sequence badly by pruned models, rounded ones less so.
+        ids = [*tokenizer.tokenize("# Python\n"), *tokenizer.tokenize(text)]
     return (len(ids) - 1) * math.log(perplexity(path, np.array([ids], dtype=np.int32), threads))
 
 

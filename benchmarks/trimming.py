@@ -116,9 +116,9 @@ def _print_predictions(base: Path, trimmed: Path, documents: Sequence[Document],
         loss = size = 0.0
         with open_tokenizer(model) as tokenizer:
             texts = [document.text[:4000] for document in documents]
-            # Not after <|endoftext|>: what follows it is predicted badly by any model, whatever the rest is worth.
-            newline = tokenizer.tokenize("\n")
-            sequences = [[*newline, *tokenizer.tokenize(text)] for text in texts]
+            # Not after <|endoftext|> or a newline alone, after which pruned models predict badly whatever the rest is.
+            start = tokenizer.tokenize("# Python\n")
+            sequences = [[*start, *tokenizer.tokenize(text)] for text in texts]
         for text, ids in zip(texts, sequences, strict=True):
             loss += (len(ids) - 1) * math.log(perplexity(model, np.array([ids], dtype=np.int32), threads))
             size += len(text.encode())
