@@ -188,8 +188,8 @@ def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document]
 
 
 def _other_code(request: BuildRequest) -> Iterator[Document]:
-    """Code in other languages that lies on this machine, a document of each in turn."""
-    others = [language for language in Language if language is not request.language]
+    """Code in other languages that lies on this machine, a document of each in turn; none beside named calibration."""
+    others = [language for language in Language if language is not request.language and not request.calibration]
     corpora = deque(corpus_documents(language, request.recipe.seed) for language in others)
     while corpora:
         corpus = corpora.popleft()

@@ -101,7 +101,7 @@ def test_builds_what_the_manifest_says(machine: Machine) -> None:
     assert manifest.language == "python"
     assert manifest.recipe["sparsity"] == 0.5
     assert manifest.calibration.tokens == 2048
-    assert manifest.calibration.sources["project"] == 1024
+    assert manifest.calibration.sources["project"] == 512
     entry = Store(machine.home).submodel(manifest.name)
     assert entry is not None
     tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(entry.path).tensors}

@@ -205,10 +205,13 @@ def test_where_no_function_is_documented_the_corpus_has_the_share_of_conversatio
     assert found.record.forms == {"plain": 8192}
 
 
-@pytest.mark.parametrize(("share", "lacking"), [("fim_share", "fill-in-the-middle"), ("chat_share", "chat template")])
-def test_a_form_that_the_model_does_not_know_is_refused_with_the_way_out(share: str, lacking: str) -> None:
-    with pytest.raises(BuildError, match=rf"{lacking}.*set the (FIM|chat) share to 0"):
-        mixed(CalibrationMix(**{share: 0.5}), tokenizer=BYTES)
+def test_infilling_for_a_model_that_does_not_know_it_is_refused_with_the_way_out() -> None:
+    with pytest.raises(BuildError, match=r"fill-in-the-middle.*set the FIM share to 0"):
+        mixed(CalibrationMix(fim_share=0.5), tokenizer=BYTES)
+
+
+def test_without_a_chat_template_the_corpus_has_the_share_of_conversations() -> None:
+    assert mixed(CalibrationMix(0.0, chat_share=0.5), tokenizer=BYTES).record.forms == {"plain": 1 << 14}
 
 
 def test_near_copies_are_taken_once() -> None:
