@@ -76,7 +76,7 @@ def test_what_cannot_be_used_is_one_sentence_and_leaves_nothing(tmp_path: Path, 
     (tmp_path / "cut.gguf").write_bytes(pruned.read_bytes()[:-1000])
     (tmp_path / "text.gguf").write_text("no model")
     for arguments, status, said in (
-        (["nothing.gguf"], 2, "no model file nothing.gguf"),
+        (["nothing.gguf"], 2, "no model nothing.gguf"),
         (["flipped.gguf"], 1, name),
         (["cut.gguf"], 1, "cut.gguf"),
         (["text.gguf"], 1, "text.gguf"),
