@@ -95,8 +95,8 @@ def _tokens(content: dict[str, Any], rows: int) -> tuple[list[str], list[TokenTy
     strange = next((token for token in by_id if not isinstance(token, int) or not 0 <= token < rows), None)
     if strange is not None:
         raise ValueError(f"token {strange!r} is not one of the {rows} that the model has")
-    unused = {token: (f"[PAD{token}]", TokenType.UNUSED) for token in range(rows) if token not in by_id}
-    texts, types = zip(*(({**unused, **by_id})[token] for token in range(rows)), strict=True)
+    every = [by_id.get(token, (f"[PAD{token}]", TokenType.UNUSED)) for token in range(rows)]
+    texts, types = zip(*every, strict=True)
     if len(set(texts)) != rows or not all(isinstance(text, str) for text in texts):
         raise ValueError("it lists a token twice, or one that is no text")
     return list(texts), list(types)
