@@ -4,9 +4,8 @@
 
 #include <immintrin.h>
 
-#include <array>
-
 #include "panels.h"
+#include "spreading.h"
 
 #define SNED_TARGET __attribute__((target("avx2,fma,f16c,popcnt")))
 #define SNED_INLINE __attribute__((always_inline)) inline
@@ -16,26 +15,11 @@ namespace {
 
 constexpr int64_t kSide = 8;  // rows in a register: half of a panel
 
-// For each mask of eight bits: which of the next values goes where, 0x80 making a zero, and how many there are, eight times.
-struct Tables {
-    std::array<uint64_t, 256> places{}, counts{};
-
-    constexpr Tables() {
-        for (int mask = 0; mask < 256; ++mask) {
-            uint64_t next = 0;
-            for (int i = 0; i < 8; ++i) places[size_t(mask)] |= (mask >> i & 1 ? next++ : uint64_t(0x80)) << 8 * i;
-            counts[size_t(mask)] = next * 0x0101010101010101;
-        }
-    }
-};
-
-constexpr Tables kTables;
-
 // Sixteen weights of the values from `value` on: zeros where the mask has none.
 SNED_TARGET SNED_INLINE __m128i spread(uint64_t bits, __m128i values) {
     const auto first = uint8_t(bits), second = uint8_t(bits >> 8);
-    const uint64_t behind = kTables.places[second] + kTables.counts[first];
-    return _mm_shuffle_epi8(values, _mm_set_epi64x(int64_t(behind), int64_t(kTables.places[first])));
+    const uint64_t behind = kSpreading.places[second] + kSpreading.counts[first];
+    return _mm_shuffle_epi8(values, _mm_set_epi64x(int64_t(behind), int64_t(kSpreading.places[first])));
 }
 
 SNED_TARGET SNED_INLINE __m128i load(const uint8_t * at) { return _mm_loadu_si128(reinterpret_cast<const __m128i *>(at)); }

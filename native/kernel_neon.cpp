@@ -4,9 +4,8 @@
 
 #include <arm_neon.h>
 
-#include <array>
-
 #include "panels.h"
+#include "spreading.h"
 
 #define SNED_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
 #define SNED_INLINE __attribute__((always_inline)) inline
@@ -15,21 +14,6 @@ namespace sned {
 namespace {
 
 constexpr int64_t kSide = 4;  // rows in a register: a quarter of a panel
-
-// For each mask of eight bits: which of the next values goes where, 0x80 making a zero, and how many there are, eight times.
-struct Tables {
-    std::array<uint64_t, 256> places{}, counts{};
-
-    constexpr Tables() {
-        for (int mask = 0; mask < 256; ++mask) {
-            uint64_t next = 0;
-            for (int i = 0; i < 8; ++i) places[size_t(mask)] |= (mask >> i & 1 ? next++ : uint64_t(0x80)) << 8 * i;
-            counts[size_t(mask)] = next * 0x0101010101010101;
-        }
-    }
-};
-
-constexpr Tables kTables;
 
 // A panel whose weights are all there.
 struct Tile {
@@ -47,8 +31,8 @@ SNED_TARGET void unpack(const sned_packed * matrix, int64_t panel, const Tile & 
             uint64_t bits = word(block.masks + 8 * step);
             for (int64_t i = 0; i < kStepBytes; i += 16, bits >>= 16, weights += 16) {
                 const auto first = uint8_t(bits), second = uint8_t(bits >> 8);
-                const uint64_t behind = kTables.places[second] + kTables.counts[first];
-                const uint8x16_t places = vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(kTables.places[first]), vcreate_u64(behind)));
+                const uint64_t behind = kSpreading.places[second] + kSpreading.counts[first];
+                const uint8x16_t places = vreinterpretq_u8_u64(vcombine_u64(vcreate_u64(kSpreading.places[first]), vcreate_u64(behind)));
                 const uint8x16_t plain = vsubq_u8(vandq_u8(vshlq_u8(vld1q_u8(value), shift), low), zero);
                 vst1q_s8(weights, vreinterpretq_s8_u8(vqtbl1q_u8(plain, places)));
                 value += __builtin_popcount(uint16_t(bits));
