@@ -1,6 +1,8 @@
 """Model files that others made, taken into the store."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +62,8 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
                 )
             return Imported(there, new=False)
         path = installation.directory / "model.gguf"
-        _copy(source, path)
+        with _writing(f"{source} cannot be copied to {path.parent}"):
+            shutil.copyfile(source, path)
         if sha256_of(path) != digest:
             raise StoreError(f"{source} changed while it was copied; import it again once it is whole.")
         manifest = BaseManifest(
@@ -76,11 +79,14 @@ def import_model(source: Path, store: Store, catalog: Catalog, name: str | None,
 
 
 def _import_folder(source: Path, store: Store, name: str, licence: str | None) -> Imported:
+    from export.hugging_face.reading import write_gguf
+
     with store.installing("bases", name) as installation:
         path = installation.directory / "model.gguf"
         there = installation.existing
         if there is None:
-            _convert(source, path)
+            with _writing(f"{source} cannot be read, or {path.parent} not written"):
+                write_gguf(source, path)
             check_usable(path)
             manifest = BaseManifest(
                 name=name,
@@ -95,30 +101,15 @@ def _import_folder(source: Path, store: Store, name: str, licence: str | None) -
     raise StoreError(f"A model is called {name} already; choose another --name, or sned models remove {name}.")
 
 
-def _convert(source: Path, path: Path) -> None:
-    from export.hugging_face.reading import write_gguf
-
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    """Errors of files as what cannot be done, which `what` says; but for a full disk, of which the store says more."""
     try:
-        write_gguf(source, path)
+        yield
     except OSError as error:
         if out_of_space(error):
-            raise  # the store says what to do
-        raise StoreError(
-            f"{source} cannot be read, or {path.parent} not written: {error.strerror or error}; choose another folder "
-            "with SNED_HOME."
-        ) from error
-
-
-def _copy(source: Path, path: Path) -> None:
-    try:
-        shutil.copyfile(source, path)
-    except OSError as error:
-        if out_of_space(error):
-            raise  # the store says what to do
-        raise StoreError(
-            f"{source} cannot be copied to {path.parent}: {error.strerror or error}; choose another folder with "
-            "SNED_HOME."
-        ) from error
+            raise
+        raise StoreError(f"{what}: {error.strerror or error}; choose another folder with SNED_HOME.") from error
 
 
 def _free_name(name: str, source: Path, catalog: Catalog) -> str:
