@@ -189,7 +189,9 @@ def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document]
 
 def _other_code(request: BuildRequest) -> Iterator[Document]:
     """Code in other languages that lies on this machine, a document of each in turn; none beside named calibration."""
-    others = [language for language in Language if language is not request.language and not request.calibration]
+    if request.calibration:
+        return
+    others = [language for language in Language if language is not request.language]
     corpora = deque(corpus_documents(language, request.recipe.seed) for language in others)
     while corpora:
         corpus = corpora.popleft()

@@ -12,6 +12,7 @@ from assistant.cli.options import (
     NoSparseBackendOption,
     ProgressForm,
     ProgressOption,
+    UnsafeOption,
     without_sparse_backend,
 )
 from assistant.cli.output import print_json
@@ -99,12 +100,7 @@ def evaluate(
     measured: Annotated[
         bool, typer.Option("--measured", help="Measure nothing, and tell what was measured before.")
     ] = False,
-    unsafe: Annotated[
-        bool,
-        typer.Option(
-            "--unsafe-without-sandbox", help="Run models' programs under your account where there is no sandbox."
-        ),
-    ] = False,
+    unsafe: UnsafeOption = False,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with tables and plots.")] = None,
     gpu_layers: GpuLayersOption = None,
     no_sparse_backend: NoSparseBackendOption = False,

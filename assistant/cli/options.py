@@ -52,6 +52,10 @@ NoSparseBackendOption = Annotated[
     bool,
     typer.Option("--no-sparse-backend", help="Compute with pruned matrices as with dense ones, by llama.cpp alone."),
 ]
+UnsafeOption = Annotated[
+    bool,
+    typer.Option("--unsafe-without-sandbox", help="Run models' programs under your account where there is no sandbox."),
+]
 IgnoreMemoryOption = Annotated[
     bool, typer.Option("--ignore-memory", help="Load a model even if it seems too large for the memory here.")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ProgressForm, ProgressOption
+from assistant.cli.options import GpuLayersOption, IgnoreMemoryOption, ProgressForm, ProgressOption, UnsafeOption
 from assistant.cli.output import print_json
 
 
@@ -35,12 +35,7 @@ def tune(
     again: Annotated[
         bool, typer.Option("--again", help="Build anew, from the project as it is now, what was built before.")
     ] = False,
-    unsafe: Annotated[
-        bool,
-        typer.Option(
-            "--unsafe-without-sandbox", help="Run models' programs under your account where there is no sandbox."
-        ),
-    ] = False,
+    unsafe: UnsafeOption = False,
     gpu_layers: GpuLayersOption = None,
     ignore_memory: IgnoreMemoryOption = False,
     progress: ProgressOption = ProgressForm.TEXT,

@@ -11,9 +11,7 @@ from assistant.languages import Language
 from assistant.recipe import Recipe
 from assistant.settings import Settings
 from assistant.store import BaseEntry, Store, SubModelEntry
-
-# Says what is being done, and how far it is, from 0 to 1.
-Progress = Callable[[str, float], None]
+from assistant.submodel_file import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from assistant.errors import BuildError, EvaluationError, UsageError
 from assistant.evaluation.circumstances import circumstances
 from assistant.evaluation.comparing import report
 from assistant.evaluation.functions import FunctionMeasurement
-from assistant.evaluation.making import MadeModels, Progress, Wanted
+from assistant.evaluation.making import MadeModels, Wanted
 from assistant.evaluation.matrix_table import DENSE, GENERAL
 from assistant.evaluation.measurement import Measured, Measurement, Plan, Subject
 from assistant.evaluation.predicting import found_here_label
@@ -33,6 +33,7 @@ from assistant.languages import Language
 from assistant.recipe import Recipe
 from assistant.settings import Settings, load_settings
 from assistant.store import BaseEntry, Store
+from assistant.submodel_file import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def matrix(request: MatrixRequest, listener: Listener) -> dict[str, Any]:
     """Builds what is not there, measures all, and gives what `comparing.report` says, with the table under `matrix`.
 
     Predictions of every model come before its functions, as they take less. A language without code on this machine has
-    no sub-model and no predictions, one without a toolchain no functions; each is listener.
+    no sub-model and no predictions, one without a toolchain no functions; each is told.
 
     Raises:
         UsageError: a base model or a file is not there, or two files are of one language.

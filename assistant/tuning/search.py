@@ -1,6 +1,6 @@
 """The search: what costs little to know comes first, and half of what is left is dropped at each stage.
 
-Successive halving (Jamieson and Talwalkar, arXiv 1502.07943) over three stages, each a better and dearer look: sizes,
+Successive halving (Jamieson and Talwalkar, arXiv 1502.07943) over four stages, each a better and dearer look: sizes,
 which are computed; masks by perplexity of what pruning alone leaves; what is left of them, trained, by perplexity; and
 those that are left then, by pass@1 where there are tasks.
 """
