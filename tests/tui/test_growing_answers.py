@@ -91,7 +91,7 @@ class Held(list[str]):
 
     def __iter__(self) -> Iterator[str]:
         yield from super().__iter__()
-        self.may_end.wait(25)
+        self.may_end.wait(240)
 
 
 @pytest.fixture
