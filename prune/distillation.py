@@ -12,23 +12,19 @@ worse than an untrained one on other text in the same language (docs/pruning.md)
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from prune.adam import Adam
 from prune.architectures import Matrix, ModelFile, architecture_of
 from prune.blocks import Block, BlockLoader
 from prune.checkpoint import Checkpoint
-from prune.errors import CheckpointError
 from prune.options import Distillation
 from prune.weights import read_rows, read_tensor
 
-_MOMENTUM = 0.9
-_SQUARES = 0.95
-_LEAST = 1e-12
 _WARMUP_STEPS = 4
 # The weight as a 32-bit float, and as 16-bit ones its two moments and the copy for the backward pass.
 _BYTES_A_WEIGHT = 10
@@ -117,46 +113,6 @@ class Lessons:
     output: Output
 
 
-class _Adam:
-    """Adam (arXiv 1412.6980) on the weights that are not zero, each matrix as soon as its gradient is there.
-
-    So no more than one matrix's gradient is in memory.
-    """
-
-    def __init__(self, weights: dict[str, nn.Parameter]) -> None:
-        self.step = 0
-        self.rate = 0.0
-        # Kept as 16-bit floats: with so little to remember, more than they hold is noise.
-        self._means, self._squares = (
-            {name: torch.zeros_like(weight, dtype=torch.bfloat16) for name, weight in weights.items()} for _ in range(2)
-        )
-        for name, weight in weights.items():
-            weight.register_post_accumulate_grad_hook(partial(self._update, name))  # type: ignore[no-untyped-call]
-
-    @torch.no_grad()
-    def _update(self, name: str, weight: Tensor) -> None:
-        gradient = weight.grad
-        assert gradient is not None
-        weight.grad = None
-        if not torch.isfinite(gradient).all():
-            raise CheckpointError(
-                f"The training of {name!r} met values that are not finite numbers; build again without distillation."
-            )
-        gradient.mul_(weight != 0)
-        mean = self._means[name].float().lerp_(gradient, 1 - _MOMENTUM)
-        squares = self._squares[name].float().mul_(_SQUARES).addcmul_(gradient, gradient, value=1 - _SQUARES)
-        self._means[name].copy_(mean)
-        self._squares[name].copy_(squares)
-        spread = (squares / (1 - _SQUARES**self.step)).sqrt_().add_(_LEAST)
-        weight.addcdiv_(mean, spread, value=-self.rate / (1 - _MOMENTUM**self.step))
-
-    def state(self) -> dict[str, Tensor]:
-        """Both moments, by names of their own."""
-        return {f"mean {name}": mean for name, mean in self._means.items()} | {
-            f"squares {name}": squares for name, squares in self._squares.items()
-        }
-
-
 def rate_at(step: int, steps: int, highest: float) -> float:
     """The learning rate of a step, the first being 1: a short linear rise, then half a cosine down to nothing."""
     rise = min(1.0, step / _WARMUP_STEPS)
@@ -184,7 +140,7 @@ def distil(
     """
     tokens, teacher = lessons.tokens, lessons.teacher
     steps = max(1, training.tokens // tokens.shape[1])
-    adam = _Adam(student.weights)
+    adam = Adam(student.weights)
     if checkpoint is not None:
         adam.step, state = checkpoint.training()
         for name, kept in (state or {}).items():

@@ -31,7 +31,7 @@ def divergence(file: GGUFFile, pruned: dict[str, np.ndarray]) -> float:
     loader = BlockLoader(file, LENGTH)
     output = Output(loader, np.arange(tiny.VOCABULARY))
     order = {name: torch.from_numpy(values) for name, values in pruned.items()}
-    with torch.inference_mode():
+    with torch.no_grad():
         dense = Student(loader, lambda index, matrix, weight: weight)
         wanted = [output.logits(dense.hidden(sequence)).log_softmax(-1) for sequence in FRESH]
         sparse = Student(BlockLoader(file, LENGTH), lambda index, matrix, weight: order[matrix.weight_name(index)])
