@@ -14,6 +14,7 @@ from assistant.filters import Lines
 from assistant.fim import FileName, fim_prompt
 from assistant.finishing import Ending, Refusal, Surroundings, cuts_for, finish
 from assistant.grammars import Grammar
+from assistant.reparsing import DocumentParsers
 from assistant.streaming import Stream
 from assistant.window import WindowSize, window_after, window_before
 
@@ -115,6 +116,7 @@ class Completer:
     def __init__(self, engine: Engine, fim: FimTokens) -> None:
         self._engine = engine
         self._fim = fim
+        self._parsers = DocumentParsers()
 
     def complete(
         self,
@@ -151,7 +153,8 @@ class Completer:
             EngineError: the model fails.
         """
         options, place = task.options, task.place
-        around = Surroundings.read(task.before, task.after, place.grammar, options.lines)
+        parsers = self._parsers.of(place.sequence)
+        around = Surroundings.read(task.before, task.after, place.grammar, options.lines, parsers)
         sampling = Sampling(max_tokens=options.max_tokens, temperature=options.temperature, seed=options.seed)
         generation = self._engine.generate(task.prompt, sampling, cancel, sequence=place.sequence, shift=task.shift)
         with closing(generation):

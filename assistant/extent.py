@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from assistant.filters import Lines, Site, indentation
-from assistant.grammars import Grammar
+from assistant.grammars import Grammar, Parse, parse
 from assistant.syntax import CursorSyntax, Inside, cursor_syntax, excerpt
 
 _COMMENT_MARKS = ("#", "//")
@@ -13,12 +13,14 @@ _COMMENT_MARKS = ("#", "//")
 _STATEMENT = re.compile(r"\s*(?:[})]|(?:if|for|while|switch|catch|else|do|try|return|with)\b)")
 
 
-def read_site(before: str, after: str, grammar: Grammar | None) -> tuple[Site, CursorSyntax | None]:
+def read_site(
+    before: str, after: str, grammar: Grammar | None, parse: Parse = parse
+) -> tuple[Site, CursorSyntax | None]:
     """The site between two texts with the scope it is in, and its syntax where there is a grammar."""
     site = Site.between(before, after)
     if grammar is None:
         return site, None
-    syntax = cursor_syntax(before, after, grammar)
+    syntax = cursor_syntax(before, after, grammar, parse)
     definition = syntax.definition_indentation
     if definition is None and site.indentation == 0:
         definition = -1

@@ -23,7 +23,8 @@ from assistant.filters import (
     trim_unbalanced,
     trim_white_space,
 )
-from assistant.grammars import Grammar
+from assistant.grammars import Grammar, Parse, parse
+from assistant.reparsing import Reparsers
 from assistant.repetition import cut_repetition
 from assistant.syntax import Inside, excerpt
 from assistant.truncation import truncate_syntax
@@ -85,6 +86,7 @@ class Surroundings:
         site: the lines around the cursor, and the scope it is in.
         inside: whether the cursor is in code; None without a grammar.
         lines: one or many.
+        parse: what parses the texts that a completion would lead to.
     """
 
     before: str
@@ -93,13 +95,19 @@ class Surroundings:
     site: Site
     inside: Inside | None
     lines: Lines
+    parse: Parse = parse
 
     @classmethod
-    def read(cls, before: str, after: str, grammar: Grammar | None, asked: Lines) -> "Surroundings":
-        """What is around the cursor between two texts of any length and line ends."""
+    def read(
+        cls, before: str, after: str, grammar: Grammar | None, asked: Lines, parsers: Reparsers | None = None
+    ) -> "Surroundings":
+        """What is around the cursor between two texts of any length and line ends; `parsers` are the document's."""
+        parsers = parsers or Reparsers()
         before, after = (text.replace("\r\n", "\n") for text in excerpt(before, after))
-        site, syntax = read_site(before, after, grammar)
-        return cls(before, after, grammar, site, syntax.inside if syntax else None, wanted_lines(asked, site, syntax))
+        site, syntax = read_site(before, after, grammar, parsers.document.parse)
+        inside = syntax.inside if syntax else None
+        lines = wanted_lines(asked, site, syntax)
+        return cls(before, after, grammar, site, inside, lines, parsers.candidates.parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,10 @@ def _trims(around: Surroundings, ending: Ending) -> list[tuple[Refusal, Callable
     if ending in _INSIDE_LINES:
         trims.insert(0, (Refusal.NOTHING, lambda text: trim_partial_line(text, site)))
     if grammar is not None and around.inside is Inside.CODE:
-        truncate = (Refusal.BROKEN, lambda text: truncate_syntax(text, around.before, around.after, grammar))
+        truncate = (
+            Refusal.BROKEN,
+            lambda text: truncate_syntax(text, around.before, around.after, grammar, around.parse),
+        )
         trims.insert(-1, truncate)
     return trims
 

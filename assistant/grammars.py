@@ -5,6 +5,7 @@ them when first used, which this program must never do, or bring twenty times th
 """
 
 import importlib
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -76,9 +77,18 @@ def parse(text: str, grammar: Grammar) -> "tree_sitter.Tree":
 
     Any text has a tree: what does not fit is in error nodes. Safe from any thread.
     """
+    return parser_of(grammar).parse(encoded(text))
+
+
+# What takes the place of `parse`, such as one that goes on from the tree before (`assistant.reparsing`).
+Parse = Callable[[str, Grammar], "tree_sitter.Tree"]
+
+
+def parser_of(grammar: Grammar) -> "tree_sitter.Parser":
+    """A new parser."""
     from tree_sitter import Parser
 
-    return Parser(_language(grammar)).parse(encoded(text))
+    return Parser(_language(grammar))
 
 
 def parse_in_pieces(source: bytes, grammar: Grammar) -> "tree_sitter.Tree":
@@ -87,9 +97,7 @@ def parse_in_pieces(source: bytes, grammar: Grammar) -> "tree_sitter.Tree":
     tree-sitter keeps the interpreter's lock over a whole buffer: 50 ms for 250 KB, in which no editor is answered.
     Given the text piece by piece it lets other threads run in between.
     """
-    from tree_sitter import Parser
-
-    parser = Parser(_language(grammar))
+    parser = parser_of(grammar)
     if len(source) <= _PIECE_BYTES:
         return parser.parse(source)
     view = memoryview(source)

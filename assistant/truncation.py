@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from assistant.brackets import closers
 from assistant.filters import Site
-from assistant.grammars import Grammar
+from assistant.grammars import Grammar, Parse, parse
 from assistant.syntax import error_count, excerpt
 
 # Beginnings tried, each for a parse or a few of so much text: a millisecond each.
@@ -28,13 +29,11 @@ _ENDS: dict[Grammar, tuple[str, ...]] = {
 }
 _MARKUP = {Grammar.JAVASCRIPT, Grammar.TSX}
 
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
-_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'')
 _TOKEN_ENDS = re.compile(r"(?<=\w)(?=\W)|(?<=[^\w\s])")
 _TAG = re.compile(r"(?:^|[\s(>])</?[A-Za-z][\w.]*[\s>/]|</?>")
 
 
-def truncate_syntax(text: str, before: str, after: str, grammar: Grammar) -> str:
+def truncate_syntax(text: str, before: str, after: str, grammar: Grammar, parse: Parse = parse) -> str:
     """The longest beginning of `text`, at a line's end, that adds no syntax error between `before` and `after`.
 
     Of a first line that adds some, the longest beginning at a token's end. A text that only breaks off, as a first line
@@ -43,14 +42,14 @@ def truncate_syntax(text: str, before: str, after: str, grammar: Grammar) -> str
     before, after = excerpt(before, after, _CHARACTERS)
     if not text.strip() or (grammar in _MARKUP and _TAG.search(text)):
         return text  # unclosed tags are errors that no bracket tells
-    errors = _Errors(before, after, grammar)
-    if errors.of(text) == 0:
+    errors = _Errors(before, after, grammar, parse)
+    if any(errors.of(each) == 0 for each in (*errors.closed(text), text)):
         return text
     for limit in errors.limits():
         for beginning in (text, *_beginnings(text)):
             if errors.parses > _MAX_PARSES:
                 return ""  # what is so hard to mend is worth no more time
-            if errors.least(beginning, limit) <= limit:
+            if errors.within(beginning, limit):
                 return beginning
     return ""
 
@@ -58,49 +57,53 @@ def truncate_syntax(text: str, before: str, after: str, grammar: Grammar) -> str
 class _Errors:
     """Counts syntax errors of a text between two others."""
 
-    def __init__(self, before: str, after: str, grammar: Grammar) -> None:
+    def __init__(self, before: str, after: str, grammar: Grammar, parse: Parse) -> None:
         self._before = before
         self._after = after
         self._grammar = grammar
+        self._parse = parse
+        self._line_head = before[before.rfind("\n") + 1 :]
         self.parses = 0
         self.of = cache(self._count)
 
-    def limits(self) -> list[int]:
+    def limits(self) -> Iterator[int]:
         """How many errors there may be: as many as without the cursor's line, else as without any completion."""
         site = Site.between(self._before, self._after)
         head, rest = len(self._before) - len(site.line_head), len(site.line_rest)
-        without = error_count(self._before[:head] + self._after[rest:], self._grammar)
-        here = self.of("")
-        return [without, here] if without < here else [here]
+        without = error_count(self._before[:head] + self._after[rest:], self._grammar, self._parse)
+        # A text that breaks off takes longest to parse: its errors are counted only where they matter.
+        if without == 0 or without < self.of(""):
+            yield without
+            if without == self.of(""):
+                return
+        yield self.of("")
 
     def _count(self, text: str) -> int:
         self.parses += 1
-        return error_count(self._before + text + self._after, self._grammar)
+        return error_count(self._before + text + self._after, self._grammar, self._parse)
 
-    def least(self, text: str, limit: int) -> int:
-        """The errors of `text`, or of what ends it best; the first that is within the limit is good enough."""
-        least = self.of(text)
-        for end in self._ends(text):
-            if least <= limit:
-                break
-            least = min(least, self.of(text + end))
-        return least
+    def within(self, text: str, limit: int) -> bool:
+        """Whether `text`, or what ends it, has no more errors than that."""
+        return any(self.of(each) <= limit for each in self._ended(text))
 
-    def _ends(self, text: str) -> Iterator[str]:
-        line_head = self._before[self._before.rfind("\n") + 1 :]
-        closers = dict.fromkeys((_closers(text), _closers(line_head + text)))
-        ends = _ENDS[self._grammar]
-        for closer in closers:
-            if closer:
-                yield closer
-                yield from (closer + end for end in ends)
-        yield from ends
+    def closed(self, text: str) -> list[str]:
+        """`text` with the brackets closed that are open in it, or on its line; without it where none are."""
+        open_ones = dict.fromkeys((closers(text), closers(self._line_head + text)))
+        return [text + each for each in open_ones if each]
+
+    def _ended(self, text: str) -> Iterator[str]:
+        """What `text` may come to, the likeliest first: an open bracket makes an error of all that follows."""
+        closed, ends = self.closed(text), _ENDS[self._grammar]
+        yield from closed
+        yield text
+        yield from (each + end for each in closed for end in ends)
+        yield from (text + end for end in ends)
         if self._grammar is Grammar.PYTHON:
-            head = text[text.rfind("\n") + 1 :] if "\n" in text else line_head
+            head = text[text.rfind("\n") + 1 :] if "\n" in text else self._line_head
             # A decorator wants its function.
-            yield "\n" + head[: len(head) - len(head.lstrip())] + "def f(): pass"
+            yield text + "\n" + head[: len(head) - len(head.lstrip())] + "def f(): pass"
             if text.count('"""') % 2:
-                yield '"""'
+                yield text + '"""'
 
 
 def _beginnings(text: str) -> Iterator[str]:
@@ -115,14 +118,3 @@ def _beginnings(text: str) -> Iterator[str]:
     for end in reversed(ends[-_MAX_TOKENS:]):
         if lines[first][:end].strip():
             yield text[: start + end]
-
-
-def _closers(text: str) -> str:
-    """The brackets that end what `text` opens."""
-    opened: list[str] = []
-    for character in _QUOTED.sub("", text):
-        if character in _CLOSERS:
-            opened.append(character)
-        elif opened and character == _CLOSERS[opened[-1]]:
-            opened.pop()
-    return "".join(_CLOSERS[opener] for opener in reversed(opened))

@@ -60,7 +60,8 @@ class SlowGeneration:
     def __iter__(self) -> Iterator[str]:
         print("began", file=sys.stderr, flush=True)
         for number in range(PIECES):
-            time.sleep(self._seconds)
+            if self._seconds:  # a sleep of nothing still waits for its turn
+                time.sleep(self._seconds)
             if self._cancel.is_set():
                 self._stop = StopReason.CANCELLED
                 print("cancelled", file=sys.stderr, flush=True)
