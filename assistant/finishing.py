@@ -162,11 +162,8 @@ def _trims(around: Surroundings, ending: Ending) -> list[tuple[Refusal, Callable
     if ending in _INSIDE_LINES:
         trims.insert(0, (Refusal.NOTHING, lambda text: trim_partial_line(text, site)))
     if grammar is not None and around.inside is Inside.CODE:
-        truncate = (
-            Refusal.BROKEN,
-            lambda text: truncate_syntax(text, around.before, around.after, grammar, around.parse),
-        )
-        trims.insert(-1, truncate)
+        before, after, parse = around.before, around.after, around.parse
+        trims.insert(-1, (Refusal.BROKEN, lambda text: truncate_syntax(text, before, after, grammar, parse)))
     return trims
 
 

@@ -1,7 +1,8 @@
 """How well a model predicts text: perplexity over whole sequences of tokens."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,53 +37,88 @@ def perplexity(model: Path, tokens: npt.NDArray[np.int32], threads: int) -> floa
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Tokens of which the last are to be predicted.
+
+    Attributes:
+        tokens: shape (tokens,).
+        begin: the first that is predicted, at least 1.
+        among: for tokens by their place, the ids that were possible there; elsewhere all are.
+    """
+
+    tokens: npt.NDArray[np.int32]
+    begin: int = 1
+    among: Mapping[int, npt.NDArray[np.int32]] = field(default_factory=dict)
+
+
 def losses(model: Path, sequences: list[npt.NDArray[np.int32]], threads: int) -> Iterator[npt.NDArray[np.float64]]:
     """The negative log-likelihood in nats of each token after the first, for one sequence after the other.
 
     Raises:
         EngineError: the model cannot be loaded or run.
     """
+    return continuation_losses(model, [Continuation(sequence) for sequence in sequences], threads)
+
+
+def continuation_losses(
+    model: Path, continuations: list[Continuation], threads: int
+) -> Iterator[npt.NDArray[np.float64]]:
+    """The negative log-likelihood in nats of each token that is to be predicted, of one continuation after the other.
+
+    Raises:
+        EngineError: the model cannot be loaded or run.
+    """
     handle = load_model(model, read_shape(model), llama_cpp.llama_model_default_params())
     parameters = llama_cpp.llama_context_default_params()
-    parameters.n_ctx = max(map(len, sequences), default=0)
+    parameters.n_ctx = max((len(each.tokens) for each in continuations), default=0)
     parameters.n_batch = parameters.n_ubatch = _BATCH
     parameters.n_threads = parameters.n_threads_batch = threads
     context = llama_cpp.llama_init_from_model(handle, parameters)
     try:
         vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(handle))
-        for sequence in sequences:
-            yield _losses(context, sequence, vocabulary)
+        for continuation in continuations:
+            yield _losses(context, continuation, vocabulary)
     finally:
         llama_cpp.llama_free(context)
         llama_cpp.llama_model_free(handle)
 
 
-def _losses(context: Any, sequence: npt.NDArray[np.int32], vocabulary: int) -> npt.NDArray[np.float64]:
+def _losses(context: Any, continuation: Continuation, vocabulary: int) -> npt.NDArray[np.float64]:
     llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
     batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
-    found = []
+    tokens, found = continuation.tokens, []
     try:
-        for start in range(0, len(sequence), _BATCH):
-            part = sequence[start : start + _BATCH]
-            _fill(batch, part, start)
+        for start in range(0, len(tokens), _BATCH):
+            part = tokens[start : start + _BATCH]
+            first = max(start, continuation.begin - 1)  # whose logits predict a token that is asked for
+            _fill(batch, part, start, first)
             if llama_cpp.llama_decode(context, batch) != 0:
-                raise EngineError(f"llama.cpp could not evaluate a sequence of {len(sequence)} tokens.")
-            logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), shape=(len(part), vocabulary))
-            following = sequence[start + 1 : start + 1 + len(part)]
-            found.append(_negative_log_likelihood(logits[: len(following)], following))
+                raise EngineError(f"llama.cpp could not evaluate a sequence of {len(tokens)} tokens.")
+            following = tokens[first + 1 : start + 1 + len(part)]
+            if first >= start + len(part) or not len(following):
+                continue
+            shape = (start + len(part) - first, vocabulary)
+            logits = np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), shape=shape)[: len(following)]
+            loss = _negative_log_likelihood(logits, following)
+            for place in continuation.among.keys() & set(range(first + 1, first + 1 + len(following))):
+                row, ids = place - first - 1, continuation.among[place]
+                chosen = np.flatnonzero(ids == tokens[place]).astype(np.int32)
+                loss[row] = _negative_log_likelihood(logits[row : row + 1, ids], chosen)[0]
+            found.append(loss)
     finally:
         llama_cpp.llama_batch_free(batch)
-    return np.concatenate(found)
+    return np.concatenate(found) if found else np.zeros(0)
 
 
-def _fill(batch: Any, tokens: npt.NDArray[np.int32], start: int) -> None:
+def _fill(batch: Any, tokens: npt.NDArray[np.int32], start: int, first: int) -> None:
     batch.n_tokens = len(tokens)
     for index, token in enumerate(tokens):
         batch.token[index] = int(token)
         batch.pos[index] = start + index
         batch.n_seq_id[index] = 1
         batch.seq_id[index][0] = 0
-        batch.logits[index] = 1
+        batch.logits[index] = start + index >= first
 
 
 def _negative_log_likelihood(

@@ -29,8 +29,12 @@ class _Entry:
     text: str
 
     @property
-    def anchor(self) -> tuple[str, str, str]:
-        return self.group, self.after, self.before[-_ANCHOR:]
+    def place(self) -> tuple[str, str]:
+        return self.group, self.after
+
+    @property
+    def anchor(self) -> str:
+        return self.before[-_ANCHOR:]
 
     @property
     def size(self) -> int:
@@ -47,7 +51,7 @@ class SuggestionCache:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[_Entry, None] = OrderedDict()
-        self._by_anchor: dict[tuple[str, str, str], list[_Entry]] = {}
+        self._places: dict[tuple[str, str], dict[str, list[_Entry]]] = {}  # entries by anchor, the oldest first
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -63,7 +67,7 @@ class SuggestionCache:
             if entry in self._entries:
                 self._remove(entry)
             self._entries[entry] = None
-            self._by_anchor.setdefault(entry.anchor, []).append(entry)
+            self._places.setdefault(entry.place, {}).setdefault(entry.anchor, []).append(entry)
             self._bytes += entry.size
             while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
                 self._remove(next(iter(self._entries)))
@@ -73,12 +77,12 @@ class SuggestionCache:
 
         Looks at some thousand characters around the cursor, however long the text.
         """
-        after = text[offset : offset + _AFTER]
         with self._lock:
-            for typed in range(min(offset, _MAX_TYPED) + 1):
+            anchors = self._places.get((group, text[offset : offset + _AFTER]), {})
+            longest = max((len(entry.text) for entries in anchors.values() for entry in entries), default=0)
+            for typed in range(min(offset + 1, _MAX_TYPED + 1, longest)):
                 place = offset - typed
-                found = self._by_anchor.get((group, after, text[max(0, place - _ANCHOR) : place]))
-                for entry in reversed(found or ()):
+                for entry in reversed(anchors.get(text[max(0, place - _ANCHOR) : place], ())):
                     if _continues(entry, text, place, offset):
                         self._entries.move_to_end(entry)
                         return entry.text[typed:]
@@ -92,8 +96,8 @@ class SuggestionCache:
             if not closers or not text.startswith(closers, offset):
                 continue
             after = text[offset + len(closers) : offset + len(closers) + _AFTER]
-            found = self._by_anchor.get((group, after, text[max(0, place - _ANCHOR) : place]))
-            for entry in reversed(found or ()):
+            anchors = self._places.get((group, after), {})
+            for entry in reversed(anchors.get(text[max(0, place - _ANCHOR) : place], ())):
                 if _continues(entry, text, place, offset):
                     self._entries.move_to_end(entry)
                     return until_closed(text[place:offset], entry.text[typed:]) or None
@@ -102,10 +106,12 @@ class SuggestionCache:
     def _remove(self, entry: _Entry) -> None:
         del self._entries[entry]
         self._bytes -= entry.size
-        same_anchor = self._by_anchor[entry.anchor]
-        same_anchor.remove(entry)
-        if not same_anchor:
-            del self._by_anchor[entry.anchor]
+        anchors = self._places[entry.place]
+        anchors[entry.anchor].remove(entry)
+        if not anchors[entry.anchor]:
+            del anchors[entry.anchor]
+        if not anchors:
+            del self._places[entry.place]
 
 
 def _continues(entry: _Entry, text: str, place: int, offset: int) -> bool:

@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {
     PY: (ROOT / "assistant" / "fim.py").read_text(encoding="utf-8"),
     JAVA: (
-        "package a;\n\nimport java.util.*;\n\npublic class A<T> {\n    private final List<T> all = new ArrayList<>();\n\n"
+        "package a;\n\nimport java.util.*;\n\npublic class A<T> {\n    private final List<T> all = new ArrayList<>();\n"
         "    /** Adds. */\n    public void add(T one) {\n        if (one != null && all.size() < 10) {\n"
-        '            all.add(one);\n        } else {\n            throw new IllegalStateException("full");\n        }\n    }\n'
+        '            all.add(one);\n        } else {\n            throw new Error("full");\n        }\n    }\n'
         "    int sum() { return all.stream().mapToInt(x -> x.hashCode()).sum(); }\n}\n"
     ),
     CPP: (ROOT / "native" / "packed.h").read_text(encoding="utf-8"),
