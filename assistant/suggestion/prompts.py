@@ -21,6 +21,8 @@ _LEAST_NEAR_TOKENS = 128
 # What was evaluated after other text only stands in for a prompt's own. Of 40 lines to infill 23 were right without, 21
 # after 4 moves from line to line, 19 or 20 after 14 (benchmarks/shifting.py); each saved the evaluation of 200 tokens.
 _MOST_MOVES = 4
+# Who has asked so often at a place stays there, and has its whole prompt evaluated between two keys.
+_STAYS = 8
 # Evaluated beside the next request, they are not worth a job of their own.
 _FEW_TOKENS = 8
 
@@ -63,6 +65,7 @@ class PlacePrompts:
         self._options = options
         self._pace = pace
         self._moves: dict[str, int] = {}  # of a document's prompt, since it was evaluated as a whole
+        self._near: dict[str, int] = {}  # requests answered from the text next to the cursor, since then
 
     def options(self, request: SuggestionRequest) -> CompletionOptions:
         """How to complete at the request's place."""
@@ -93,9 +96,14 @@ class PlacePrompts:
         if missing <= affordable:
             return whole
         # In a sequence of its own: what has been evaluated of the whole prompt stays.
+        self._near[whole.place.sequence] = self._near.get(whole.place.sequence, 0) + 1
         near = replace(whole.place, chunks=(), sequence=f"{whole.place.sequence} near")
         options = replace(options, window=options.window.within(affordable))
         return self._completer.task(request.before, request.after, options, near)
+
+    def is_due(self, request: SuggestionRequest) -> bool:
+        """Whether `prepare` is not to wait until the user pauses. Usable from any thread."""
+        return self._near.get(request.buffer.uri, 0) >= _STAYS
 
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
@@ -114,8 +122,11 @@ class PlacePrompts:
         if choice is not None and self._engine.uncached_tokens(better.prompt) <= 2 * missing:
             self._context.adopt(choice)  # the first one would have to be evaluated as well
             whole = better
-        self._pace.measure(self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence))
+        usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)
+        self._pace.measure(usage)
         self._moves.pop(whole.place.sequence, None)
+        if usage.stop_reason is not StopReason.CANCELLED:
+            self._near.pop(whole.place.sequence, None)
 
     def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Makes the prompt of the request's place better, once the user has stopped typing.

@@ -146,6 +146,10 @@ class Suggester:
             == (following.buffer.uri, following.buffer.text, following.offset)
         )
 
+    def is_due(self, request: SuggestionRequest) -> bool:
+        """Whether `prepare` is not to wait until the user pauses. Usable from any thread."""
+        return self._prompts.is_due(request)
+
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place: `PlacePrompts.prepare`.
 

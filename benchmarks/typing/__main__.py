@@ -18,6 +18,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf, isfinite
 from pathlib import Path
 from random import Random
 from statistics import quantiles
@@ -98,13 +99,16 @@ def report(measures: dict[str, Measures]) -> None:
         "suggestions per 100 keystrokes": [100 * len(each.delays) / each.strokes for each in measures.values()],
         "suggestions there per 100 looks": [100 * each.seen / max(each.looks, 1) for each in measures.values()],
         "tokens evaluated per keystroke": [each.evaluated / each.strokes for each in measures.values()],
+        # Of an assistant that shows nothing, little is evaluated: these tell what it was for.
+        "tokens evaluated per suggestion": [_per(each.evaluated, len(each.delays)) for each in measures.values()],
+        "tokens evaluated per character taken": [_per(each.evaluated, each.taken) for each in measures.values()],
         "CPU seconds per 100 keystrokes": [100 * each.cpu / each.strokes for each in measures.values()],
         "characters taken of 100 written": [100 * each.taken / each.characters for each in measures.values()],
         "keystrokes": [each.strokes for each in measures.values()],
     }
     print(f"{'':36}" + "".join(f"{name:>12}" for name in measures) + f"{'ratio':>8}")
     for name, figures in rows.items():
-        ratio = f"{figures[0] / figures[-1]:8.2f}" if figures[-1] else ""
+        ratio = f"{figures[0] / figures[-1]:8.2f}" if isfinite(figures[-1]) and figures[-1] else ""
         print(f"{name:36}" + "".join(f"{figure:12.1f}" for figure in figures) + ratio)
 
 
@@ -143,6 +147,10 @@ async def run(arguments: argparse.Namespace) -> None:
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def _per(amount: float, count: int) -> float:
+    return amount / count if count else inf
 
 
 def _percentile(values: list[float], percent: int) -> float:

@@ -29,7 +29,7 @@ def request(typed: str) -> SuggestionRequest:
     return SuggestionRequest(buffer, len(BEFORE) + len(typed))
 
 
-def test_after_a_suggestion_the_whole_prompt_is_evaluated_when_nothing_else_is_to_do(base_model: Path) -> None:
+def test_after_a_suggestion_the_whole_prompt_is_evaluated_once_the_user_pauses(base_model: Path) -> None:
     settings = load_settings()
     selection = select_model(settings, None, str(base_model))
     models = OpenModels(settings)
@@ -41,7 +41,10 @@ def test_after_a_suggestion_the_whole_prompt_is_evaluated_when_nothing_else_is_t
         first = session.suggest(request(""))
         first.add_done_callback(lambda _: answered.set())
         answered.wait()
-        models.get(selection).scheduler.idle("after what is idle now", lambda cancel: None).result()
+        scheduler = models.get(selection).scheduler
+        scheduler.idle("at once", lambda cancel: None).result()
+        assert session.evaluated_tokens < 300
+        scheduler.idle("after a pause", lambda cancel: None, after=1.0).result()
         second = session.suggest(request("height")).result()
         assert isinstance(second, Suggestion)
         assert second.usage is not None
@@ -79,8 +82,8 @@ class Window:
         buffer = Buffer(path.as_uri(), path, "python", len(before), f"{before}\n")
         answer = self.session.suggest(SuggestionRequest(buffer, len(before), automatic=True)).result()
         model = self.models.get(select_model(load_settings(), None, str(self.model)))
-        for turn in ("its preparation was submitted", "it has run"):
-            model.scheduler.idle(turn, lambda cancel: None).result()
+        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 1.0)):
+            model.scheduler.idle(turn, lambda cancel: None, after).result()
         assert isinstance(answer, Suggestion)
         assert answer.usage is not None
         return answer.usage
