@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assistant.engine.batch import Batch, Placed
 from assistant.engine.loading import load_model
 from assistant.engine.memory import read_shape
 from assistant.engine.native import llama_cpp
@@ -86,14 +87,14 @@ def continuation_losses(
 
 def _losses(context: Any, continuation: Continuation, vocabulary: int) -> npt.NDArray[np.float64]:
     llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
-    batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
+    batch = Batch(_BATCH)
     tokens, found = continuation.tokens, []
     try:
         for start in range(0, len(tokens), _BATCH):
             part = tokens[start : start + _BATCH]
             first = max(start, continuation.begin - 1)  # whose logits predict a token that is asked for
-            _fill(batch, part, start, first)
-            if llama_cpp.llama_decode(context, batch) != 0:
+            batch.fill(Placed(int(token), at, 0, logits=at >= first) for at, token in enumerate(part, start))
+            if llama_cpp.llama_decode(context, batch.native) != 0:
                 raise EngineError(f"llama.cpp could not evaluate a sequence of {len(tokens)} tokens.")
             following = tokens[first + 1 : start + 1 + len(part)]
             if first >= start + len(part) or not len(following):
@@ -107,18 +108,8 @@ def _losses(context: Any, continuation: Continuation, vocabulary: int) -> npt.ND
                 loss[row] = _negative_log_likelihood(logits[row : row + 1, ids], chosen)[0]
             found.append(loss)
     finally:
-        llama_cpp.llama_batch_free(batch)
+        batch.close()
     return np.concatenate(found) if found else np.zeros(0)
-
-
-def _fill(batch: Any, tokens: npt.NDArray[np.int32], start: int, first: int) -> None:
-    batch.n_tokens = len(tokens)
-    for index, token in enumerate(tokens):
-        batch.token[index] = int(token)
-        batch.pos[index] = start + index
-        batch.n_seq_id[index] = 1
-        batch.seq_id[index][0] = 0
-        batch.logits[index] = start + index >= first
 
 
 def _negative_log_likelihood(

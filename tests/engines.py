@@ -1,10 +1,10 @@
 """An engine without a model, for tests in which what a model writes does not matter; each says what its own does."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, StopReason, Usage
+from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, StopReason, Usage, Wanted, Written
 
 
 class ModellessEngine:
@@ -32,6 +32,9 @@ class ModellessEngine:
         sequence: str = "",
         shift: bool = False,
     ) -> Generation:
+        raise NotImplementedError
+
+    def write_side_by_side(self, wanted: Sequence[Wanted], cancel: Cancellation | None = None) -> Iterator[Written]:
         raise NotImplementedError
 
     def prefill(

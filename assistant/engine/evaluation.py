@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.engine.batch import Batch, Placed
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.native import first_error, forget_errors, llama_cpp
 from assistant.engine.sampling import Logits
@@ -29,7 +30,7 @@ class Evaluator:
         """`make_room` frees some of the KV cache when it is full, or gives False if it cannot."""
         self._context = context
         self._vocabulary_size = vocabulary_size
-        self._batch = llama_cpp.llama_batch_init(batch_size, 0, 1)
+        self._batch = Batch(batch_size)
         self._batch_size = batch_size
         self._make_room = make_room
         self._is_cancelled = ctypes.cast(_native_string_test(), llama_cpp.ggml_abort_callback)
@@ -39,7 +40,7 @@ class Evaluator:
 
     def close(self) -> None:
         """Frees the batch; the context is its owner's."""
-        llama_cpp.llama_batch_free(self._batch)
+        self._batch.close()
 
     @contextmanager
     def stoppable(self, cancel: Cancellation) -> Iterator[None]:
@@ -76,19 +77,15 @@ class Evaluator:
 
     def _decode(self, sequence: CachedSequence, tokens: list[int], *, last: bool) -> bool:
         """Evaluates one batch; False when it was aborted. Only the last token of the `last` batch gives logits."""
-        batch, position = self._batch, len(sequence.tokens)
-        batch.n_tokens = len(tokens)
-        for index, token in enumerate(tokens):
-            batch.token[index] = token
-            batch.pos[index] = position + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = sequence.identity
-            batch.logits[index] = False
-        batch.logits[len(tokens) - 1] = last
+        position, end = len(sequence.tokens), len(sequence.tokens) + len(tokens) - 1
+        self._batch.fill(
+            Placed(token, place, sequence.identity, logits=last and place == end)
+            for place, token in enumerate(tokens, position)
+        )
         forget_errors()
         if self._positions_moved:  # half turned, they could never be put right
             self._listen(None)
-        while (status := llama_cpp.llama_decode(self._context, batch)) == _NO_ROOM and self._make_room():
+        while (status := llama_cpp.llama_decode(self._context, self._batch.native)) == _NO_ROOM and self._make_room():
             pass
         if self._positions_moved:
             self._positions_moved = False

@@ -1,6 +1,5 @@
 """One generation of the llama.cpp engine: prefill, then a token at a time, as text."""
 
-import codecs
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -9,9 +8,10 @@ from threading import Lock
 
 from assistant.engine.cache import KVCache, Prefill
 from assistant.engine.cancellation import Cancellation
+from assistant.engine.drafting import Draft
 from assistant.engine.healing import Constraint
 from assistant.engine.protocol import Sampling, StopReason, Usage
-from assistant.engine.sampling import Logits, Sampler
+from assistant.engine.sampling import Logits
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
 
@@ -20,11 +20,17 @@ _WAIT_SECONDS = 0.05
 
 @dataclass(slots=True)
 class LoadedModel:
-    """What generations share: they evaluate one at a time, under the lock."""
+    """What generations share: they evaluate one at a time, under the lock.
+
+    Attributes:
+        context: tokens that prompt and completion may have together.
+        evaluated_tokens: how many were evaluated besides the cache's.
+    """
 
     vocabulary: Vocabulary
     cache: KVCache
     context: int
+    evaluated_tokens: int = 0
     in_use: Lock = field(default_factory=Lock)
     closed: bool = False
 
@@ -45,13 +51,13 @@ class LlamaGeneration:
     def __init__(self, model: LoadedModel, request: Request) -> None:
         self._model = model
         self._request = request
+        room = model.context - len(request.prompt.tokens)
+        self._draft = Draft(model.vocabulary, request.constraint, request.sampling, room)
         self._cached = 0
-        self._written: list[int] = []
         self._decode_steps = 0
         self._prefill_seconds = 0.0
         self._decode_seconds = 0.0
         self._stop_reason = StopReason.CALLER
-        self._new_tokens = 0
         self._pieces = self._run()
 
     def __iter__(self) -> Iterator[str]:
@@ -67,7 +73,7 @@ class LlamaGeneration:
         return Usage(
             prompt_tokens=len(self._request.prompt.tokens),
             cached_tokens=self._cached,
-            completion_tokens=len(self._written),
+            completion_tokens=len(self._draft.tokens),
             decode_steps=self._decode_steps,
             prefill_seconds=self._prefill_seconds,
             decode_seconds=self._decode_seconds,
@@ -83,20 +89,18 @@ class LlamaGeneration:
         return self.usage
 
     def _run(self) -> Generator[str, None, None]:
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        with Sampler(self._request.sampling) as sampler:
-            while (token := self._next(sampler)) is not None:
-                # A character whose bytes are not all there yet stays in the decoder.
-                text = decoder.decode(self._request.constraint.accept(self._model.vocabulary.piece(token)))
-                self._new_tokens += not self._request.constraint.active
+        try:
+            while (text := self._next()) is not None:
                 if text:
                     yield text
-                if (full := self._exhausted()) is not None:
-                    self._stop_reason = full
+                if self._draft.ended is not None:
+                    self._stop_reason = self._draft.ended
                     return
+        finally:
+            self._draft.close()
 
-    def _next(self, sampler: Sampler) -> int | None:
-        """Evaluates what was chosen last, or the prompt, and chooses a token; None where the completion ends.
+    def _next(self) -> str | None:
+        """Evaluates what was chosen last, or the prompt, and chooses a token; gives its text, None when cancelled.
 
         Other generations may have run since the last one.
         """
@@ -107,7 +111,7 @@ class LlamaGeneration:
                 return None
             started = time.perf_counter()
             try:
-                return self._choose(sampler, logits)
+                return self._draft.choose(logits)
             finally:
                 self._decode_seconds += time.perf_counter() - started
 
@@ -128,11 +132,11 @@ class LlamaGeneration:
 
     def _logits(self) -> Logits | None:
         """What the model says of the next token; None when cancelled."""
-        if not self._written:
+        if not self._draft.tokens:
             return self._prefill()
         started = time.perf_counter()
         prompt, cancel = self._request.prompt, self._request.cancel
-        logits = self._model.cache.extend(replace(prompt, tokens=[*prompt.tokens, *self._written]), cancel)
+        logits = self._model.cache.extend(replace(prompt, tokens=[*prompt.tokens, *self._draft.tokens]), cancel)
         self._decode_seconds += time.perf_counter() - started
         self._decode_steps += 1
         return logits
@@ -143,20 +147,3 @@ class LlamaGeneration:
         self._cached = filled.cached
         self._prefill_seconds = time.perf_counter() - started
         return filled.logits
-
-    def _choose(self, sampler: Sampler, logits: Logits) -> int | None:
-        """The next token, or None where the completion ends."""
-        constraint = self._request.constraint
-        token = sampler.choose(logits, constraint.allowed() if constraint.active else None)
-        if self._model.vocabulary.ends(token):
-            self._stop_reason = StopReason.END_TOKEN
-            return None
-        self._written.append(token)
-        return token
-
-    def _exhausted(self) -> StopReason | None:
-        if self._new_tokens >= self._request.sampling.max_tokens:
-            return StopReason.LIMIT
-        if len(self._request.prompt.tokens) + len(self._written) > self._model.context:
-            return StopReason.CONTEXT_FULL
-        return None

@@ -74,6 +74,11 @@ class Constraint:
         """Whether the next token is constrained."""
         return bool(self._wanted)
 
+    @property
+    def left(self) -> int:
+        """Bytes that are still to be written."""
+        return len(self._wanted)
+
     def allowed(self) -> npt.NDArray[np.int32]:
         """Tokens that may come next; only while active."""
         return self._vocabulary.compatible(self._wanted)

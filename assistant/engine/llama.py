@@ -5,7 +5,7 @@ stop during prefill, nor FIM prompts of our own order.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,14 @@ from typing import Any, Literal
 from assistant.engine.cache import KVCache, Prefill, Saving
 from assistant.engine.cache_file import CacheKey, UnusableFile, fingerprint
 from assistant.engine.cancellation import Cancellation
+from assistant.engine.contexts import Computing, open_pool, open_streams
 from assistant.engine.generation import LlamaGeneration, LoadedModel, Request
 from assistant.engine.healing import Constraint, heal
 from assistant.engine.loading import load_model
 from assistant.engine.memory import ModelShape, cache_tokens, check_memory, read_shape
-from assistant.engine.native import first_error, forget_errors, llama_cpp
-from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage
+from assistant.engine.native import llama_cpp
+from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage, Wanted, Written
+from assistant.engine.side_by_side import SEQUENCES, Encoded, SideBySide
 from assistant.engine.sparse_backend import DENSE, SparseBackend, place
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
@@ -27,9 +29,6 @@ from assistant.errors import EngineError
 _log = logging.getLogger("sned.engine")
 
 _ALL_LAYERS = -1
-# Sequences cost nothing until they are used, but for room for the logits of one token each. A recurrent model's are its
-# whole state, allocated when it is opened.
-_SEQUENCES, _RECURRENT_SEQUENCES = 16, 4
 _SAVED_BYTES = 128 << 20  # 10,000 tokens of a 0.5B model: written and read in a fraction of a second
 _FILE_OVERHEAD = 16 << 20
 
@@ -48,6 +47,7 @@ class LlamaOptions:
         check_memory: refuse a model that does not fit in the memory available now.
         sparse_backend: whether pruned matrices are computed with as they are packed: `auto` where that is faster,
             `on` wherever it is possible, or `off`.
+        side_by_side: texts that are written at once, where many are wanted.
     """
 
     context: int = 4096
@@ -56,6 +56,7 @@ class LlamaOptions:
     batch: int = 64
     check_memory: bool = True
     sparse_backend: SparseBackend = "auto"
+    side_by_side: int = SEQUENCES
 
 
 class LlamaEngine:
@@ -72,16 +73,21 @@ class LlamaEngine:
             EngineError: the file is missing, damaged or of a kind llama.cpp cannot run, or memory is too small for it.
         """
         self._path = path
+        self._options = options
+        self._side_by_side: set[SideBySide] = set()
         shape = read_shape(path)
         if options.check_memory:
             check_memory(path, shape, options.context)
         self._handle, backend = _load(path, shape, options)
         self._context: Any = None
         try:
-            self._context = _open_context(self._handle, path, options)
-        except EngineError:
+            computing = Computing(min(options.batch, options.context), options.threads)
+            self._context = open_pool(self._handle, cache_tokens(options.context), computing)
+        except EngineError as error:
             self._free()
-            raise
+            raise EngineError(
+                f"llama.cpp cannot open {path} with a context of {options.context}: {error}; lower SNED_CONTEXT."
+            ) from None
         vocabulary = Vocabulary(llama_cpp.llama_model_get_vocab(self._handle))
         cache = KVCache(self._context, vocabulary.size, options.batch)
         self._model = LoadedModel(vocabulary, cache, options.context)
@@ -108,7 +114,7 @@ class LlamaEngine:
     @property
     def evaluated_tokens(self) -> int:
         """Tokens evaluated since the model was opened: of prompts, of completions, and ahead of requests."""
-        return self._model.cache.evaluated_tokens
+        return self._model.cache.evaluated_tokens + self._model.evaluated_tokens
 
     def count_tokens(self, text: str) -> int:
         """Tokens that `text` takes in this model's vocabulary."""
@@ -138,6 +144,33 @@ class LlamaEngine:
         tokens, constraint = self._checked(prompt)
         request = Request(Prefill(tokens, sequence, shift), constraint, sampling, cancel or Cancellation())
         return LlamaGeneration(self._model, request)
+
+    def write_side_by_side(self, wanted: Sequence[Wanted], cancel: Cancellation | None = None) -> Iterator[Written]:
+        """Writes many texts at once, as the protocol describes; a KV cache of their own is allocated meanwhile.
+
+        Raises:
+            EngineError: as `generate`, for any of the prompts.
+        """
+        texts = [Encoded(each, *self._checked(each.prompt)) for each in wanted]
+        return self._written_side_by_side(texts, cancel or Cancellation())
+
+    def _written_side_by_side(self, texts: Sequence[Encoded], cancel: Cancellation) -> Iterator[Written]:
+        if not texts:
+            return
+        most = max(len(each.prompt) + each.constraint.left + each.wanted.sampling.max_tokens for each in texts)
+        sequences, room = min(self._options.side_by_side, len(texts)), min(most, self._info.context)
+        computing = Computing(max(self._options.batch, sequences), self._options.threads)
+        with self._model.in_use:
+            self._check_open()
+            context = open_streams(self._handle, sequences, room, computing)
+            writing = SideBySide(self._model, context, texts)
+            self._side_by_side.add(writing)
+        try:
+            yield from writing.write(cancel)
+        finally:
+            with self._model.in_use:
+                writing.close()
+                self._side_by_side.discard(writing)
 
     def prefill(
         self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
@@ -220,6 +253,8 @@ class LlamaEngine:
         with self._model.in_use:
             if not self._model.closed:
                 self._model.closed = True
+                for writing in self._side_by_side:
+                    writing.close()
                 self._model.cache.close()
                 self._free()
 
@@ -287,23 +322,3 @@ def _load(path: Path, shape: ModelShape, options: LlamaOptions) -> tuple[Any, st
 def _chat_template(handle: Any) -> str | None:
     template = llama_cpp.llama_model_chat_template(handle, None)
     return template.decode("utf-8", errors="replace") if template is not None else None
-
-
-def _open_context(handle: Any, path: Path, options: LlamaOptions) -> Any:
-    parameters = llama_cpp.llama_context_default_params()
-    parameters.n_ctx = cache_tokens(options.context)
-    parameters.n_batch = parameters.n_ubatch = min(options.batch, options.context)
-    recurrent = llama_cpp.llama_model_is_recurrent(handle) or llama_cpp.llama_model_is_hybrid(handle)
-    parameters.n_seq_max = _RECURRENT_SEQUENCES if recurrent else _SEQUENCES
-    parameters.kv_unified = True  # one pool of cells, so that sequences share what they begin with
-    # Only the last token's logits are wanted, but llama.cpp insists on room for a token of each sequence.
-    parameters.n_outputs_max = parameters.n_seq_max
-    parameters.n_threads = parameters.n_threads_batch = options.threads
-    forget_errors()
-    context = llama_cpp.llama_init_from_model(handle, parameters)
-    if not context:
-        reason = first_error() or "no reason given"
-        raise EngineError(
-            f"llama.cpp cannot open {path} with a context of {options.context}: {reason}; lower SNED_CONTEXT."
-        )
-    return context

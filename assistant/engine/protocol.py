@@ -1,6 +1,6 @@
 """What the program asks of a model, whoever runs it: editor, chat and HTTP server depend on this alone."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -118,6 +118,36 @@ class Generation(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A text to be written beside others.
+
+    Attributes:
+        prompt: what it continues.
+        sampling: how.
+        enough: whether all that was written so far is enough; it is asked after each piece.
+    """
+
+    prompt: Prompt
+    sampling: Sampling
+    enough: Callable[[str], bool] = lambda text: False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text that was written beside others.
+
+    Attributes:
+        number: which of those wanted it is.
+        text: all of it.
+        usage: what it cost; its share of the seconds of each step that it had a token in.
+    """
+
+    number: int
+    text: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a caller may need to know of the model that runs.
 
@@ -189,6 +219,18 @@ class Engine(Protocol):
 
         Raises:
             EngineError: the prompt is longer than the context, names an unknown special token, or the model fails.
+        """
+        ...
+
+    def write_side_by_side(self, wanted: Sequence[Wanted], cancel: Cancellation | None = None) -> Iterator[Written]:
+        """Writes many texts at once, each as if alone but for rounding; gives each when it ends, which is in any order.
+
+        A step of all texts takes hardly longer than one of a single text, as the weights are read once. The same texts
+        wanted in the same order are written alike each time. Setting `cancel` ends it: texts that have not ended do not
+        come.
+
+        Raises:
+            EngineError: as `generate`, before anything is written.
         """
         ...
 

@@ -5,7 +5,7 @@ Chen et al., arXiv 2107.03374.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
@@ -13,7 +13,8 @@ from importlib.metadata import version
 from typing import Any
 
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Engine, Sampling
+from assistant.engine.protocol import Sampling, Wanted, Written
+from assistant.engine.side_by_side import SEQUENCES
 from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.judging import Judgement, Outcome, judge
 from assistant.evaluation.measurement import Advanced, OpenedModel
@@ -30,10 +31,11 @@ from assistant.evaluation.prompts import (
 from assistant.evaluation.sandbox.sandbox import Sandbox
 from assistant.evaluation.tasks import FunctionTask, TaskFile
 from assistant.evaluation.toolchains import Toolchain
-from assistant.evaluation.truncation import body_end, finished_body
-from assistant.evaluation.writing import Written, write
+from assistant.evaluation.truncation import body_end, finished_body, goes_in_circles
 
 _ESTIMATED = (1, 10, 100)
+# Programs that are run at once, beside the writing.
+_JUDGES = 2
 
 
 class Asking(StrEnum):
@@ -92,6 +94,7 @@ class FunctionMeasurement:
             "options": self.options.as_dict(),
             "toolchain": self.toolchain.version,
             "version": PROMPTS_VERSION,
+            "writing": f"{SEQUENCES} side by side",
             "engine": version("llama-cpp-python"),
         }
 
@@ -100,7 +103,7 @@ class FunctionMeasurement:
         return len(self._missing(kept))
 
     def run(self, model: OpenedModel, journal: OpenJournal, advanced: Advanced, cancel: Cancellation) -> None:
-        """Writes what is missing; one program is judged while the next is written.
+        """Writes what is missing, many programs at once; those that are written are judged meanwhile.
 
         Raises:
             EngineError: the model fails, or has no chat template.
@@ -108,22 +111,30 @@ class FunctionMeasurement:
         """
         missing, of = self._missing(journal.results), len(self.file.tasks) * self.options.samples
         prompts = ChatPrompts.of(model.engine) if self.options.asking is Asking.CHAT else None
-        judged: Future[Result] | None = None
-        advanced(of - len(missing), of)
-        with ThreadPoolExecutor(1) as pool:
-            for index, (task, sample) in enumerate(missing):
-                written = self._write(model.engine, task, sample, prompts, cancel)
-                if judged is not None:
-                    journal.add(judged.result())
-                    advanced(of - len(missing) + index, of)
-                judged = pool.submit(self._judged, task, sample, written)
-            if judged is not None:
-                journal.add(judged.result())
-                advanced(of, of)
+        wanted = [self._wanted(task, sample, prompts) for task, sample in missing]
+        judged: list[Future[Result]] = []
+
+        def keep() -> None:
+            for each in [each for each in judged if each.done()]:
+                judged.remove(each)
+                journal.add(each.result())
+                advanced(len(journal.results), of)
+
+        advanced(len(journal.results), of)
+        with ThreadPoolExecutor(_JUDGES) as pool:
+            try:
+                for written in model.engine.write_side_by_side(wanted, cancel):
+                    judged.append(pool.submit(self._judged, *missing[written.number], written))
+                    keep()
+            finally:
+                wait(judged)
+                keep()
+        if cancel.is_set():
+            raise KeyboardInterrupt
 
     def results(self, kept: Kept) -> list[Result]:
         """A result for each task and sample, in the file's order."""
-        return [kept[task.task_id, sample] for task, sample in self._wanted()]
+        return [kept[task.task_id, sample] for task, sample in self._all()]
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """pass@k for each k that there are samples for, how often each outcome came, and what writing took."""
@@ -143,28 +154,25 @@ class FunctionMeasurement:
         """Each task's share of programs that passed, whose mean is pass@1."""
         return {"pass@1": {task: right / samples for task, (samples, right) in _counts(results).items()}}
 
-    def _wanted(self) -> list[tuple[FunctionTask, int]]:
+    def _all(self) -> list[tuple[FunctionTask, int]]:
         return [(task, sample) for task in self.file.tasks for sample in range(self.options.samples)]
 
     def _missing(self, kept: Kept) -> list[tuple[FunctionTask, int]]:
-        return [each for each in self._wanted() if (each[0].task_id, each[1]) not in kept]
+        return [each for each in self._all() if (each[0].task_id, each[1]) not in kept]
 
-    def _write(
-        self, engine: Engine, task: FunctionTask, sample: int, prompts: ChatPrompts | None, cancel: Cancellation
-    ) -> Written:
+    def _wanted(self, task: FunctionTask, sample: int, prompts: ChatPrompts | None) -> Wanted:
         options = self.options
         sampling = Sampling(
             options.max_tokens, options.temperature, top_k=0, top_p=options.top_p, min_p=0.0, seed=options.seed + sample
         )
         if prompts is None:
-            return write(
-                engine,
+            return Wanted(
                 completion_prompt(task),
                 sampling,
-                lambda text: body_end(text, task.language) is not None,
-                cancel,
+                lambda text: body_end(text, task.language) is not None or goes_in_circles(text),
             )
-        return write(engine, prompts.prompt(task), sampling, partial(is_answered, name=function_name(task)), cancel)
+        name = function_name(task)
+        return Wanted(prompts.prompt(task), sampling, lambda text: is_answered(text, name) or goes_in_circles(text))
 
     def _judged(self, task: FunctionTask, sample: int, written: Written) -> Result:
         judgement = self._judgement(task, written.text)
@@ -174,8 +182,8 @@ class FunctionMeasurement:
             "text": written.text,
             "outcome": judgement.outcome.value,
             "reason": judgement.reason,
-            "tokens": written.tokens,
-            "seconds": round(written.seconds, 3),
+            "tokens": written.usage.completion_tokens,
+            "seconds": round(written.usage.prefill_seconds + written.usage.decode_seconds, 3),
         }
 
     def _judgement(self, task: FunctionTask, text: str) -> Judgement:

@@ -33,6 +33,9 @@ def found_here_label(language: Language) -> str:
 class PredictionMeasurement:
     """Perplexity of the beginnings of documents.
 
+    Each begins its sequence itself, so that its first token is given: after `<|endoftext|>` all models predict badly,
+    which squeezes what lies between them (docs/figures.md, "What a sequence begins with").
+
     Bits per byte compare models whose vocabularies differ, as a trimmed one cuts the same text into more tokens.
     """
 
@@ -49,7 +52,12 @@ class PredictionMeasurement:
     def settings(self) -> Mapping[str, Any]:
         """The texts."""
         texts = [hashlib.sha256(text.encode()).hexdigest() for text in self._texts().values()]
-        return {"measurement": "prediction", "texts": texts, "engine": version("llama-cpp-python")}
+        return {
+            "measurement": "prediction",
+            "texts": texts,
+            "begins": "with the text",
+            "engine": version("llama-cpp-python"),
+        }
 
     def missing(self, kept: Kept) -> int:
         """Documents that have still to be predicted."""
@@ -64,7 +72,7 @@ class PredictionMeasurement:
         """
         texts = self._texts()
         with open_tokenizer(model.path) as tokenizer:
-            tokens = {name: [tokenizer.separator, *tokenizer.tokenize(text)] for name, text in texts.items()}
+            tokens = {name: tokenizer.tokenize(text) for name, text in texts.items()}
         for done, (name, text) in enumerate(texts.items()):
             if (name, 0) in journal.results:
                 continue

@@ -9,8 +9,8 @@ from assistant.engine.protocol import Engine, Prompt, Segment
 from assistant.evaluation.tasks import FunctionTask
 from assistant.languages import Language
 
-# Counts among what a result depends on: it is raised when prompts or the reading of answers change.
-PROMPTS_VERSION = 1
+# Counts among what a result depends on: it is raised when prompts, their ends, or the reading of answers change.
+PROMPTS_VERSION = 2
 
 _FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 _CLOSED_FENCE = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)

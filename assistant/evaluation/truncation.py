@@ -4,6 +4,9 @@ import re
 
 from assistant.languages import Language
 
+# So many characters, and twice the stretch that comes again, have to be what stood there one round before.
+_CIRCLING = 300
+_END = 60
 # What begins a line of Python that belongs to the body no more (Chen et al., arXiv 2107.03374, section 2.3,
 # have a list of such words; any code at the margin is one).
 _PYTHON_END = re.compile(r"^(?=[^\s#)\]}])", re.MULTILINE)
@@ -42,6 +45,21 @@ def finished_body(text: str, language: Language) -> str:
             last += more
         return text[:last] + "\n}\n"
     return text
+
+
+def goes_in_circles(text: str) -> bool:
+    """Whether the end of `text` is the same stretch of characters again and again.
+
+    A model that chooses the most likely token seldom leaves such a circle before its limit, and no function that has
+    one is right.
+    """
+    end = text[-_END:]
+    before = text.rfind(end, 0, len(text) - 1)
+    if len(end) < _END or before < 0:
+        return False
+    period = len(text) - _END - before
+    reach = max(_CIRCLING, 2 * period)
+    return len(text) >= reach + period and text[-reach:] == text[-reach - period : -period]
 
 
 def _in_long_string(text: str, match: re.Match[str]) -> bool:

@@ -9,11 +9,12 @@ import pytest
 
 from assistant.corpus import Document
 from assistant.engine.cancellation import Cancellation
+from assistant.engine.tokenizer import open_tokenizer
 from assistant.errors import EvaluationError, UsageError
 from assistant.evaluation import page as page_module
 from assistant.evaluation.comparing import report
 from assistant.evaluation.cost import CostMeasurement
-from assistant.evaluation.functions import FunctionMeasurement, FunctionOptions
+from assistant.evaluation.functions import Asking, FunctionMeasurement, FunctionOptions
 from assistant.evaluation.gap_by_gap import Gap
 from assistant.evaluation.gaps import GapMeasurement, Order, first_line
 from assistant.evaluation.journal import Journal
@@ -75,6 +76,28 @@ def test_functions_are_written_judged_and_not_written_again(
     assert len(engine.asked) == 2
     anew = ScriptedEngine(lambda prompt: RIGHT)
     assert run("a", functions(), tmp_path / "kept", anew, again=True).summaries["tasks, completion"]["pass@1"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("asking", "answer", "kept"),
+    [
+        (Asking.COMPLETION, RIGHT + "and more", "    return a + b\n\np"),
+        (Asking.COMPLETION, "    a = b\n" * 400, "    a = b\n" * 31),
+        (
+            Asking.CHAT,
+            "```\ndef add(a, b):\n    return a + b\n```\nIt adds.",
+            "```\ndef add(a, b):\n    return a + b\n```",
+        ),
+        (Asking.CHAT, "Well. " * 400, "Well. " * 51),
+    ],
+)
+def test_writing_ends_where_nothing_more_can_count(
+    functions: Callable[..., FunctionMeasurement], tmp_path: Path, asking: Asking, answer: str, kept: str
+) -> None:
+    measurement = functions(FunctionOptions(asking))
+    run("a", measurement, tmp_path / "kept", ScriptedEngine(lambda prompt: answer))
+    results = Journal(tmp_path / "kept", {"model": subject("a").sha256, **measurement.settings}).read()
+    assert [each["text"] for each in results.values()] == [kept, kept]
 
 
 def test_an_interrupted_measurement_goes_on(functions: Callable[..., FunctionMeasurement], tmp_path: Path) -> None:
@@ -239,6 +262,8 @@ def test_perplexity_is_of_all_documents_together(base_model: Path, tmp_path: Pat
     with Journal(tmp_path, {}).open() as journal:
         measurement.run(opened, journal, lambda done, of: None, Cancellation())
         results = measurement.results(journal.results)
+    with open_tokenizer(base_model) as tokenizer:  # the first token of each begins its sequence
+        assert [each["tokens"] for each in results] == [len(tokenizer.tokenize(text)) - 1 for text in texts.values()]
     bits = measurement.scores(results)["bits per byte"]
     assert bits["here/code"] < bits["here/noise"]
     summary = measurement.summary(results)

@@ -15,7 +15,7 @@ from assistant.evaluation.sandbox.limits import Limits
 from assistant.evaluation.sandbox.sandbox import Sandbox
 from assistant.evaluation.tasks import FunctionTask, InfillingTask, read_tasks
 from assistant.evaluation.toolchains import Toolchain, bounded, find_toolchain
-from assistant.evaluation.truncation import body_end, finished_body
+from assistant.evaluation.truncation import body_end, finished_body, goes_in_circles
 from assistant.languages import Language
 
 TASKS = {
@@ -193,6 +193,19 @@ def test_a_body_ends_where_the_function_does(text: str, language: Language, body
     assert text[:end] == body
     assert finished_body(text, language) == body
     assert body_end(body.rstrip().rstrip("}"), language) is None
+
+
+@pytest.mark.parametrize("stretch", ["a", "x = 1\n", "    if n == 1:\n        return 1\n" * 3])
+def test_a_text_that_repeats_itself_to_its_end_goes_in_circles(stretch: str) -> None:
+    circle = "    n = f(n)\n" + stretch * (400 // len(stretch) + 3)
+    assert goes_in_circles(circle)
+    assert not goes_in_circles(circle + "    return n\n")
+    assert not goes_in_circles("    n = f(n)\n" + stretch * 2)
+
+
+def test_lines_that_are_alike_are_no_circle() -> None:
+    assert not goes_in_circles("".join(f"    if (n == {number}) return {7 * number};\n" for number in range(40)))
+    assert not goes_in_circles("")
 
 
 def test_a_java_class_that_was_cut_off_is_closed_after_its_last_method() -> None:

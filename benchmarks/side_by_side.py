@@ -1,0 +1,71 @@
+"""Functions written many at once beside one at a time: tokens a second, and how often greedy texts differ.
+
+    python benchmarks/side_by_side.py MODEL --tasks python.jsonl [--texts 32] [--at-once 4 8 16] [--threads 2]
+
+MODEL is a name of the store or a GGUF file; tasks are in HumanEval-X's format, every so many of the file's. Texts end
+where `sned eval --tasks` ends them. Times are of everything, prompts included.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from assistant.engine.llama import LlamaEngine, LlamaOptions
+from assistant.engine.protocol import Sampling, Wanted
+from assistant.evaluation.prompts import completion_prompt
+from assistant.evaluation.tasks import FunctionTask, read_tasks
+from assistant.evaluation.truncation import body_end, goes_in_circles
+from assistant.evaluation.writing import write
+from assistant.selection import select_model
+from assistant.settings import load_settings
+
+
+def wanted_for(task: FunctionTask, tokens: int) -> Wanted:
+    """What is asked of a model."""
+    return Wanted(
+        completion_prompt(task),
+        Sampling(tokens),
+        lambda text: body_end(text, task.language) is not None or goes_in_circles(text),
+    )
+
+
+def main() -> None:
+    """Prints a line a way of writing; ratios are to the first, one at a time."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--tasks", type=Path, required=True)
+    parser.add_argument("--texts", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=512)
+    parser.add_argument("--at-once", type=int, nargs="+", default=[4, 8, 16])
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    path = select_model(load_settings(), None, options.model).path
+    tasks = read_tasks(options.tasks, FunctionTask).tasks
+    tasks = tasks[:: max(1, len(tasks) // options.texts)][: options.texts]
+    wanted = [wanted_for(task, options.tokens) for task in tasks]
+    print(f"{'at once':>8} {'tokens':>8} {'seconds':>8} {'tokens/s':>9} {'ratio':>6} {'texts that differ':>18}")
+    alone: list[str] = []
+    rate = 0.0
+    for at_once in (1, *options.at_once):
+        engine = LlamaEngine(path, LlamaOptions(threads=options.threads, side_by_side=at_once))
+        started, texts, tokens = time.perf_counter(), [""] * len(wanted), 0
+        if at_once == 1:
+            for number, each in enumerate(wanted):
+                found = write(engine, each.prompt, each.sampling, each.enough)
+                texts[number], tokens = found.text, tokens + found.tokens
+        else:
+            for done in engine.write_side_by_side(wanted):
+                texts[done.number], tokens = done.text, tokens + done.usage.completion_tokens
+        seconds = time.perf_counter() - started
+        engine.close()
+        alone, rate = alone or texts, rate or tokens / seconds
+        differ = sum(one != other for one, other in zip(alone, texts, strict=True))
+        print(
+            f"{at_once:>8} {tokens:>8} {seconds:>8.1f} {tokens / seconds:>9.1f} {tokens / seconds / rate:>6.2f} "
+            f"{differ:>9} of {len(texts):>3}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
