@@ -8,14 +8,15 @@ where `sned eval --tasks` ends them. Times are of everything, prompts included.
 
 import argparse
 import time
+from contextlib import closing
 from pathlib import Path
 
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.protocol import Sampling, Wanted
+from assistant.evaluation.gap_by_gap import reset
 from assistant.evaluation.prompts import completion_prompt
 from assistant.evaluation.tasks import FunctionTask, read_tasks
 from assistant.evaluation.truncation import body_end, goes_in_circles
-from assistant.evaluation.writing import write
 from assistant.selection import select_model
 from assistant.settings import load_settings
 
@@ -27,6 +28,18 @@ def wanted_for(task: FunctionTask, tokens: int) -> Wanted:
         Sampling(tokens),
         lambda text: body_end(text, task.language) is not None or goes_in_circles(text),
     )
+
+
+def write_alone(engine: LlamaEngine, wanted: Wanted) -> tuple[str, int]:
+    """The text, and how many tokens it has."""
+    reset(engine)
+    text = ""
+    with closing(engine.generate(wanted.prompt, wanted.sampling)) as generation:
+        for piece in generation:
+            text += piece
+            if wanted.enough(text):
+                break
+    return text, generation.usage.completion_tokens
 
 
 def main() -> None:
@@ -51,8 +64,8 @@ def main() -> None:
         started, texts, tokens = time.perf_counter(), [""] * len(wanted), 0
         if at_once == 1:
             for number, each in enumerate(wanted):
-                found = write(engine, each.prompt, each.sampling, each.enough)
-                texts[number], tokens = found.text, tokens + found.tokens
+                texts[number], count = write_alone(engine, each)
+                tokens += count
         else:
             for done in engine.write_side_by_side(wanted):
                 texts[done.number], tokens = done.text, tokens + done.usage.completion_tokens

@@ -5,7 +5,6 @@ Chen et al., arXiv 2107.03374.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Sampling, Wanted, Written
 from assistant.engine.side_by_side import SEQUENCES
+from assistant.evaluation.beside import keep_beside
 from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.judging import Judgement, Outcome, judge
 from assistant.evaluation.measurement import Advanced, OpenedModel
@@ -34,8 +34,6 @@ from assistant.evaluation.toolchains import Toolchain
 from assistant.evaluation.truncation import body_end, finished_body, goes_in_circles
 
 _ESTIMATED = (1, 10, 100)
-# Programs that are run at once, beside the writing.
-_JUDGES = 2
 
 
 class Asking(StrEnum):
@@ -112,23 +110,14 @@ class FunctionMeasurement:
         missing, of = self._missing(journal.results), len(self.file.tasks) * self.options.samples
         prompts = ChatPrompts.of(model.engine) if self.options.asking is Asking.CHAT else None
         wanted = [self._wanted(task, sample, prompts) for task, sample in missing]
-        judged: list[Future[Result]] = []
 
-        def keep() -> None:
-            for each in [each for each in judged if each.done()]:
-                judged.remove(each)
-                journal.add(each.result())
-                advanced(len(journal.results), of)
+        def keep(result: Result) -> None:
+            journal.add(result)
+            advanced(len(journal.results), of)
 
         advanced(len(journal.results), of)
-        with ThreadPoolExecutor(_JUDGES) as pool:
-            try:
-                for written in model.engine.write_side_by_side(wanted, cancel):
-                    judged.append(pool.submit(self._judged, *missing[written.number], written))
-                    keep()
-            finally:
-                wait(judged)
-                keep()
+        texts = model.engine.write_side_by_side(wanted, cancel)
+        keep_beside((partial(self._judged, *missing[written.number], written) for written in texts), keep)
         if cancel.is_set():
             raise KeyboardInterrupt
 

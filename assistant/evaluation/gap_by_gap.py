@@ -1,11 +1,13 @@
 """Places where something is missing, and what every measurement at such places shares."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Engine
+from assistant.engine.protocol import Engine, Prompt, Segment
+from assistant.evaluation.beside import keep_beside
 from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.measurement import Advanced, OpenedModel
 from assistant.evaluation.similarity import edit_similarity
@@ -35,8 +37,8 @@ class Gap:
     program: Callable[[str, str], str] | None = None
 
 
-# Gives the result of a gap, but for its name; cancelled, it raises KeyboardInterrupt.
-Filler = Callable[[Gap, Cancellation], Result]
+# A gap that is filled, and what looks at what was written there: it gives the result, but for the gap's name.
+Filled = tuple[Gap, Callable[[], Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +66,36 @@ class GapByGap(ABC):
             EngineError: the model fails, or has no FIM tokens.
             KeyboardInterrupt: it was cancelled.
         """
-        fill = self.filler(model.engine)
-        for done, gap in enumerate(self.gaps):
-            if (gap.name, 0) not in journal.results:
-                advanced(done, len(self.gaps))
-                journal.add({"task": gap.name, "sample": 0} | fill(gap, cancel))
-        advanced(len(self.gaps), len(self.gaps))
+        missing = [gap for gap in self.gaps if (gap.name, 0) not in journal.results]
+
+        def named(gap: Gap, look: Callable[[], Result]) -> Result:
+            return {"task": gap.name, "sample": 0} | look()
+
+        def keep(result: Result) -> None:
+            journal.add(result)
+            advanced(len(journal.results), len(self.gaps))
+
+        advanced(len(journal.results), len(self.gaps))
+        keep_beside((partial(named, *filled) for filled in self.fill(model.engine, missing, cancel)), keep)
+        if cancel.is_set():
+            raise KeyboardInterrupt
 
     def results(self, kept: Kept) -> list[Result]:
         """A result for each gap, in order."""
         return [kept[gap.name, 0] for gap in self.gaps]
 
     @abstractmethod
-    def filler(self, engine: Engine) -> Filler:
-        """What gives a gap's result by this model."""
+    def fill(self, engine: Engine, gaps: Sequence[Gap], cancel: Cancellation) -> Iterator[Filled]:
+        """Fills gaps by this model, in any order; cancelled, it stops."""
+
+
+def reset(engine: Engine, cancel: Cancellation | None = None) -> None:
+    """Has the engine forget its last prompt, so that the next one is evaluated whole.
+
+    What prompts have in common would be kept from the last one, evaluated in other batches, and in its last digits a
+    result would depend on what came before it.
+    """
+    engine.prefill(Prompt((Segment("\n"),)), cancel)
 
 
 def likeness(text: str, missing: str) -> Result:

@@ -1,6 +1,6 @@
 """Infilling: what a model writes where something is missing, beside what was there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -10,13 +10,14 @@ from typing import Any
 from assistant.catalog import FimTokens
 from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
-from assistant.engine.protocol import Engine, Sampling
-from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filler, Gap, GapByGap, likeness, likeness_scores
+from assistant.engine.protocol import Engine, Sampling, Wanted
+from assistant.engine.side_by_side import SEQUENCES
+from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filled, Gap, GapByGap, likeness, likeness_scores, reset
 from assistant.evaluation.journal import Result
 from assistant.evaluation.judging import Outcome, judge
 from assistant.evaluation.sandbox.sandbox import Sandbox
 from assistant.evaluation.toolchains import Toolchain
-from assistant.evaluation.writing import reset, write
+from assistant.evaluation.truncation import goes_in_circles
 from assistant.fim import fim_prompt, find_fim_tokens
 from assistant.grammars import Grammar
 
@@ -68,13 +69,19 @@ class GapMeasurement(GapByGap):
             "order": self.order.value,
             "toolchain": None if self.judge is None else self.judge.toolchain.version,
             "version": GAPS_VERSION,
+            "writing": "one by one" if self.order is Order.SERVER else f"{SEQUENCES} side by side",
             "engine": version("llama-cpp-python"),
         }
 
-    def filler(self, engine: Engine) -> Filler:
-        """Fills the gap, and looks at what was written."""
-        fill = _filler(engine, find_fim_tokens(engine), self)
-        return lambda gap, cancel: self._result(gap, fill(gap, cancel))
+    def fill(self, engine: Engine, gaps: Sequence[Gap], cancel: Cancellation) -> Iterator[Filled]:
+        """Fills the gaps: one after the other as the server does, whose time is that of prompts, or many at once."""
+        fim = find_fim_tokens(engine)
+        if self.order is Order.SERVER:
+            texts = _served(engine, fim, self.grammar, gaps, cancel)
+        else:
+            texts = _written(engine, fim.model_copy(update={"order": self.order.value}), gaps, cancel)
+        for number, text in texts:
+            yield gaps[number], partial(self._result, gaps[number], text)
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """Mean exact match, edit similarity, and pass@1 where programs test it."""
@@ -102,27 +109,31 @@ class GapMeasurement(GapByGap):
         return result
 
 
-def _filler(engine: Engine, fim: FimTokens, measurement: GapMeasurement) -> Callable[[Gap, Cancellation], str]:
-    if measurement.order is Order.SERVER:
-        completer, place = Completer(engine, fim), Place(measurement.grammar)
+def _served(
+    engine: Engine, fim: FimTokens, grammar: Grammar | None, gaps: Sequence[Gap], cancel: Cancellation
+) -> Iterator[tuple[int, str]]:
+    """What an editor would be shown, by the gap's number."""
+    completer, place = Completer(engine, fim), Place(grammar)
+    for number, gap in enumerate(gaps):
+        reset(engine, cancel)
+        text = completer.complete(gap.before, gap.after, CompletionOptions(), cancel, place).text
+        if cancel.is_set():
+            return
+        yield number, text
 
-        def suggested(gap: Gap, cancel: Cancellation) -> str:
-            reset(engine, cancel)
-            text = completer.complete(gap.before, gap.after, CompletionOptions(), cancel, place).text
-            if cancel.is_set():
-                raise KeyboardInterrupt
-            return text
 
-        return suggested
-    ordered = fim.model_copy(update={"order": measurement.order.value})
+def _written(engine: Engine, fim: FimTokens, gaps: Sequence[Gap], cancel: Cancellation) -> Iterator[tuple[int, str]]:
+    """What a model writes by itself, by the gap's number."""
+    for written in engine.write_side_by_side([_wanted(fim, gap) for gap in gaps], cancel):
+        line = gaps[written.number].line
+        yield written.number, first_line(written.text) if line else written.text
 
-    def written(gap: Gap, cancel: Cancellation) -> str:
-        sampling = Sampling(_LINE_TOKENS if gap.line else _SPAN_TOKENS)
-        prompt = fim_prompt(ordered, gap.before, gap.after)
-        text = write(engine, prompt, sampling, lambda text: gap.line and _line_ends(text), cancel).text
-        return first_line(text) if gap.line else text
 
-    return written
+def _wanted(fim: FimTokens, gap: Gap) -> Wanted:
+    prompt = fim_prompt(fim, gap.before, gap.after)
+    if gap.line:
+        return Wanted(prompt, Sampling(_LINE_TOKENS), _line_ends)
+    return Wanted(prompt, Sampling(_SPAN_TOKENS), goes_in_circles)
 
 
 def first_line(text: str) -> str:

@@ -1,17 +1,17 @@
 """Keystrokes that a model's suggestions save on the rests of lines (see `typing_model`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from assistant.completion import Completer, CompletionOptions, Place
 from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine
-from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filler, Gap, GapByGap, likeness, likeness_scores
+from assistant.evaluation.gap_by_gap import GAPS_VERSION, Filled, Gap, GapByGap, likeness, likeness_scores, reset
 from assistant.evaluation.journal import Result
-from assistant.evaluation.typing_model import MOST_SUGGESTIONS, type_text
-from assistant.evaluation.writing import reset
+from assistant.evaluation.typing_model import MOST_SUGGESTIONS, Typed, type_text
 from assistant.fim import find_fim_tokens
 from assistant.grammars import Grammar
 
@@ -41,30 +41,22 @@ class TypingMeasurement(GapByGap):
             "engine": version("llama-cpp-python"),
         }
 
-    def filler(self, engine: Engine) -> Filler:
-        """Types the line, and looks at the first suggestion."""
+    def fill(self, engine: Engine, gaps: Sequence[Gap], cancel: Cancellation) -> Iterator[Filled]:
+        """Types the lines, and looks at the first suggestion of each."""
         completer, place = Completer(engine, find_fim_tokens(engine)), Place(self.grammar)
-
-        def fill(gap: Gap, cancel: Cancellation) -> Result:
+        for gap in gaps:
             reset(engine, cancel)
             shown: list[str] = []
 
-            def suggest(typed: str) -> str:
+            def suggest(typed: str, gap: Gap = gap, shown: list[str] = shown) -> str:
                 done = completer.complete(gap.before + typed, gap.after, CompletionOptions(), cancel, place)
-                if cancel.is_set():
-                    raise KeyboardInterrupt
                 shown.append(done.text)
                 return done.text
 
             typed = type_text(gap.missing, suggest)
-            return {
-                "shown": shown,
-                **likeness(shown[0], gap.missing),
-                "keystrokes": typed.keystrokes,
-                "characters": typed.characters,
-            }
-
-        return fill
+            if cancel.is_set():
+                return
+            yield gap, partial(_result, gap, shown, typed)
 
     def summary(self, results: Sequence[Result]) -> dict[str, Any]:
         """Exact match and edit similarity of the first suggestion, and the share of all keystrokes saved."""
@@ -80,3 +72,12 @@ class TypingMeasurement(GapByGap):
         """Each line's figures; keystrokes saved are a share of its own."""
         saved = {result["task"]: 1.0 - result["keystrokes"] / result["characters"] for result in results}
         return likeness_scores(results) | {_SAVED: saved}
+
+
+def _result(gap: Gap, shown: list[str], typed: Typed) -> Result:
+    return {
+        "shown": shown,
+        **likeness(shown[0], gap.missing),
+        "keystrokes": typed.keystrokes,
+        "characters": typed.characters,
+    }

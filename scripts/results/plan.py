@@ -62,6 +62,13 @@ def _small(language: Language) -> dict[str, Model]:
     }
 
 
+def _with_others(language: Language) -> dict[str, Model]:
+    """With the sub-models of the other languages."""
+    return _small(language) | _FAST
+
+
+_FAST: dict[str, Model] = {f"0.5B, {each.label}, fast": Pruned(SMALL, each, "fast") for each in Language}
+
 _LARGE: dict[str, Model] = {
     "0.5B, Q4_K_M": Dense(SMALL),
     "1.5B, Q4_K_M": Dense(LARGE),
@@ -87,10 +94,25 @@ def _predictions(language: Language, models: dict[str, Model]) -> Piece:
     return Piece(("--perplexity", "--language", language.value), models, columns)
 
 
+@dataclass(frozen=True)
+class Crossed:
+    """A table of models by languages, of what other tables have.
+
+    Attributes:
+        tables: a language's table and its column, by the language's label.
+        models: its rows.
+        relative: as a multiple of the first model's.
+    """
+
+    tables: dict[str, tuple[str, Column]]
+    models: tuple[str, ...]
+    relative: bool
+
+
 PIECES: dict[str, Piece] = {
-    **{f"functions-{language.value}": _functions(language, _small(language)) for language in Language},
+    **{f"functions-{language.value}": _functions(language, _with_others(language)) for language in Language},
     "functions-larger": _functions(Language.PYTHON, _LARGE),
-    **{f"predictions-{language.value}": _predictions(language, _small(language)) for language in Language},
+    **{f"predictions-{language.value}": _predictions(language, _with_others(language)) for language in Language},
     "predictions-larger": _predictions(Language.PYTHON, _LARGE),
     "infilling": Piece(
         ("--infilling", "{evals}/humaneval_infilling/single_line.jsonl", "--order", "server", "--limit", "200"),
@@ -111,4 +133,18 @@ PIECES: dict[str, Piece] = {
             )
         ),
     ),
+}
+
+
+def _crossed(kind: str, column: int, *, relative: bool) -> Crossed:
+    tables = {
+        language.label: (f"{kind}-{language.value}", PIECES[f"{kind}-{language.value}"].columns[column])
+        for language in Language
+    }
+    return Crossed(tables, ("0.5B, Q4_K_M", *_FAST), relative)
+
+
+CROSSED: dict[str, Crossed] = {
+    "languages-functions": _crossed("functions", 0, relative=False),
+    "languages-predictions": _crossed("predictions", 0, relative=True),
 }

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from plan import PIECES, Column, Piece
+from plan import CROSSED, PIECES, Column, Crossed, Piece
 from rows import Row, read_rows
 
 from assistant.evaluation.statistics import wilson
@@ -20,10 +20,15 @@ def with_tables(text: str) -> str:
     Raises:
         ValueError: a table is missing, or there is one that is not planned.
     """
-    found = [match[2] for match in _MARKED.finditer(text)]
-    if sorted(found) != sorted(PIECES):
-        raise ValueError(f"the document has the tables {sorted(found)}, and the plan has {sorted(PIECES)}")
-    return _MARKED.sub(lambda match: f"{match[1]}{_table(match[2])}{match[3]}", text)
+    found, planned = [match[2] for match in _MARKED.finditer(text)], [*PIECES, *CROSSED]
+    if sorted(found) != sorted(planned):
+        raise ValueError(f"the document has the tables {sorted(found)}, and the plan has {sorted(planned)}")
+
+    def written(match: re.Match[str]) -> str:
+        crossed = CROSSED.get(match[2])
+        return f"{match[1]}{_table(match[2]) if crossed is None else _crossed_table(crossed)}{match[3]}"
+
+    return _MARKED.sub(written, text)
 
 
 def _table(name: str) -> str:
@@ -37,6 +42,26 @@ def _table(name: str) -> str:
         cells = _cells(piece, rows.get(model), compared, is_first=model == first)
         lines.append(f"| {model} | " + " | ".join(cells) + " |")
     return "\n" + "\n".join(lines) + "\n\n" + _circumstances(piece, rows) + "\n"
+
+
+def _crossed_table(crossed: Crossed) -> str:
+    lines = ["| model | " + " | ".join(crossed.tables) + " |", "| --- |" + " ---: |" * len(crossed.tables)]
+    for model in crossed.models:
+        cells = [_crossed_value(crossed, language, model) for language in crossed.tables]
+        lines.append(f"| {model} | " + " | ".join(cells) + " |")
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def _crossed_value(crossed: Crossed, language: str, model: str) -> str:
+    table, column = crossed.tables[language]
+    rows = read_rows(table)
+    value, of = (
+        rows.get(each, {}).get("measurements", {}).get(column.measurement, {}).get(column.figure)
+        for each in (model, crossed.models[0])
+    )
+    if value is None or (crossed.relative and of is None):
+        return "not measured yet"
+    return f"{value / of if crossed.relative else value:.3f}"
 
 
 def _cells(piece: Piece, row: Row | None, compared: list[Column], *, is_first: bool) -> list[str]:
