@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,27 @@ def test_a_row_is_told_with_its_interval_and_its_difference(copy: Path) -> None:
         return [line for line in document.splitlines() if not line.startswith(("|", "`sned eval"))]
 
     assert prose(text) == prose(before)
+
+
+def test_a_table_of_languages_has_multiples_of_the_dense_model(copy: Path) -> None:
+    def row(perplexity: float) -> dict[str, Any]:
+        return {"measurements": {"cpp found here": {"tasks": 12, "perplexity": perplexity, "bits per byte": 1.0}}} | {
+            "date": "2020-02-03T04:05:06+00:00",
+            "machine": {"processor": "Abacus", "cores": 3, "memory GB": 1.5},
+            "versions": {},
+            "sha256": "0",
+            "bytes": 1,
+            "differences": [],
+        }
+
+    rows = {"0.5B, Q4_K_M": row(4.0), "0.5B, Java, fast": row(6.0)}
+    (copy / "docs" / "measured" / "predictions-cpp.json").write_text(json.dumps(rows))
+    table = written(copy).split("<!-- table: languages-predictions -->")[1].split("<!--")[0]
+    heads, _, *lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.strip().splitlines()]
+    cpp = {line[0]: line[heads.index("C++")] for line in lines}
+    assert cpp["0.5B, Q4_K_M"] == "1.000"
+    assert cpp["0.5B, Java, fast"] == "1.500"
+    assert cpp["0.5B, C++, fast"] == "not measured yet"
 
 
 def test_a_table_that_is_not_there_is_missed(copy: Path) -> None:
