@@ -90,8 +90,11 @@ def _print(answer: dict[str, Any], path: Path) -> None:
     recommended = answer["recommended"]
     if not answer["complete"]:
         print("\nTime was up before the search was through; the same command goes on.")
-    if recommended is None:
+        if recommended is None:
+            print("Nothing that keeps to the limits was measured by then.")
+    elif recommended is None:
         print("\nNothing keeps to the limits; the table says why. Raise one, or fetch a smaller base model.")
+    if recommended is None:
         return
     print(f"\nRecommended: {recommended['candidate']}, {recommended['bytes'] / 1e6:,.0f} MB.")
     if answer["recipe_file"] is None:
