@@ -1,7 +1,8 @@
-"""Compiles the sparse backend beside the installed llama.cpp: `python native/build.py`, which `make install` runs.
+"""Compiles what unpacks sparse files, and the sparse backend: `python native/build.py`, which `make install` runs.
 
-It needs a C++ compiler with OpenMP, and the headers and libraries that llama-cpp-python has installed. Where anything
-is missing it says so and ends with status 0: the program works without (`sned doctor` tells which).
+The first needs a C++ compiler and nothing else. The backend needs OpenMP, too, and the headers and libraries that
+llama-cpp-python has installed. Where anything is missing it says so and ends with status 0: the program works without
+(`sned doctor` tells which).
 """
 
 import ctypes
@@ -27,13 +28,14 @@ KERNELS = (
     "kernel_avx512.cpp",
     "kernel_neon.cpp",
 )
+UNPACKING = ("unpacking.cpp", "file_rows.cpp")
+UNPACKING_TARGET = NATIVE.parent / "export" / "sparse" / "lib" / "libsned_unpacking.so"
 GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
 FLAGS = (
     "-std=c++17",
     "-O3",
     "-fPIC",
     "-shared",
-    "-fopenmp",
     "-ffp-contract=off",
     "-Wall",
     "-Wextra",
@@ -42,28 +44,38 @@ FLAGS = (
 
 
 class UnavailableError(Exception):
-    """Why there can be no sparse backend here."""
+    """Why something cannot be built here."""
 
 
 def main() -> None:
     """Builds, or says why not."""
     try:
-        build()
+        build_unpacking()
+    except UnavailableError as reason:
+        print(f"Native unpacking is not built: {reason}. Sparse files load by numpy, which takes longer.")
+    try:
+        build_backend()
     except UnavailableError as reason:
         print(f"The sparse backend is not built: {reason}. Sub-models run dense, which works as well.")
 
 
-def build() -> None:
-    """Builds both libraries: the kernels alone, which tests drive, and the backend.
+def build_unpacking() -> None:
+    """Builds what unpacks sparse files.
+
+    Raises:
+        UnavailableError: something is missing.
+    """
+    compile_library(compiler(), UNPACKING_TARGET, [NATIVE / name for name in UNPACKING])
+
+
+def build_backend() -> None:
+    """Builds the backend, and its kernels alone, which tests drive.
 
     Raises:
         UnavailableError: this is another platform, or something is missing.
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise UnavailableError(f"it is made for Linux on x86-64, and this is {sys.platform} on {platform.machine()}")
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-    if not compiler:
-        raise UnavailableError("there is no C++ compiler (install g++, or set CXX)")
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.origin is None:
         raise UnavailableError("llama-cpp-python is not installed")
@@ -75,11 +87,23 @@ def build() -> None:
     version, commit = ggml_identity(base)
     if version != GGML_VERSION:
         raise UnavailableError(f"it is made for ggml {GGML_VERSION}, and llama-cpp-python brings {version}")
-    sources = [NATIVE / name for name in KERNELS]
+    sources = ["-fopenmp", *(NATIVE / name for name in KERNELS)]
     identity = f'-DSNED_GGML="{version} {commit}"'
-    compile_library(compiler, TARGET / "libsned_kernels.so", sources)
+    compile_library(compiler(), TARGET / "libsned_kernels.so", sources)
     backend = [identity, f"-I{NATIVE}", f"-I{headers}", *sources, NATIVE / "backend.cpp", base]
-    compile_library(compiler, TARGET / "libsned_sparse.so", backend)
+    compile_library(compiler(), TARGET / "libsned_sparse.so", backend)
+
+
+def compiler() -> str:
+    """The C++ compiler.
+
+    Raises:
+        UnavailableError: there is none.
+    """
+    found = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
+    if not found:
+        raise UnavailableError("there is no C++ compiler (install g++, or set CXX)")
+    return found
 
 
 def ggml_identity(base: Path) -> tuple[str, str]:
@@ -89,7 +113,7 @@ def ggml_identity(base: Path) -> tuple[str, str]:
     return library.ggml_version().decode(), library.ggml_commit().decode()
 
 
-def compile_library(compiler: str, target: Path, arguments: Sequence[str | Path]) -> None:
+def compile_library(program: str, target: Path, arguments: Sequence[str | Path]) -> None:
     """Compiles one library beside its place and renames it there.
 
     Raises:
@@ -98,11 +122,11 @@ def compile_library(compiler: str, target: Path, arguments: Sequence[str | Path]
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name
-        command = [compiler, *FLAGS, *map(str, arguments), "-o", str(made)]
+        command = [program, *FLAGS, *map(str, arguments), "-o", str(made)]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             first = next((line for line in run.stderr.splitlines() if "error" in line), run.stderr.strip()[-200:])
-            raise UnavailableError(f"{compiler} failed: {first}")
+            raise UnavailableError(f"{program} failed: {first}")
         made.replace(target)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from assistant.engine.memory import ModelShape
 from assistant.engine.native import capture_log, first_error, forget_errors, llama_cpp
 from assistant.engine.packed_matrices import PackedMatrices
+from assistant.engine.page_making import PageMaking
 from assistant.engine.virtual_file import BLOCK_BYTES, VirtualFile
 from assistant.errors import EngineError, SnedError
 from export.sparse.convert import sparse_to_dense
@@ -56,11 +57,19 @@ def _load_unpacked(path: Path, parameters: Any, packed: Collection[str]) -> Any:
     with (
         PackedMatrices(path, packed) if packed and weights else nullcontext() as taken,
         DenseView(path, BLOCK_BYTES, ahead=weights, taken=taken) as view,
-        VirtualFile(view.size, view.read_into) as file,
+        PageMaking(0 if taken is not None else view.size + BLOCK_BYTES) as pages,
     ):
-        handle = llama_cpp.llama_model_load_from_file_ptr(file.pointer, parameters)
-        if file.error is not None:
-            raise file.error
+
+        def read_into(offset: int, target: memoryview) -> int:
+            if offset >= view.data_start:
+                pages.filled(offset - view.data_start)
+            return view.read_into(offset, target)
+
+        with VirtualFile(view.size, read_into) as file:
+            handle = llama_cpp.llama_model_load_from_file_ptr(file.pointer, parameters)
+            if file.error is not None:
+                raise file.error
+            view.check_unchanged()
     return handle
 
 

@@ -10,21 +10,11 @@ import numpy as np
 
 from assistant.engine.sparse_backend import load_library
 from export.sparse.dense import Q4_0
-from export.sparse.layout import SparseLayout, ValueType
+from export.sparse.native import FileForm
 from export.sparse.packing import PackedMatrix
 from export.sparse.records import read_records
 from export.sparse.values import Bytes
 from prune.gguf_file import GGUFFile
-
-_BITS = {ValueType.INT8: 8, ValueType.INT4: 4}
-
-
-class _FileForm(ctypes.Structure):
-    """`sned_file_form` of native/packed.h."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_int64) for name in ("rows", "columns", "bits", "block", "group", "kept_of", "kept")
-    )
 
 
 class PackedMatrices:
@@ -58,7 +48,7 @@ class PackedMatrices:
         numbers = [ctypes.c_int64(value) for value in (bits, layout.rows, layout.columns)]
         # Pages are there once they are written: the bound is for a matrix without zeros.
         out = np.frombuffer(mmap(-1, library.sned_pack_bound(*numbers)), dtype=np.uint8)
-        form, data = _form_of(layout), np.ascontiguousarray(packed.data)
+        form, data = FileForm.of(layout), np.ascontiguousarray(packed.data)
         size = ctypes.c_size_t(data.size)
         used = library.sned_pack_file(ctypes.byref(form), _address(data), size, numbers[0], _address(out))
         if not used:
@@ -75,13 +65,6 @@ class PackedMatrices:
     def __exit__(self, *_: object) -> None:
         """Takes back what was given last: llama.cpp may have stopped before it was set."""
         self._library.sned_sparse_give(None, None, ctypes.c_size_t(0))
-
-
-def _form_of(layout: SparseLayout) -> _FileForm:
-    form = layout.format
-    kept = -1 if layout.kept is None else layout.kept
-    pattern = form.pattern
-    return _FileForm(layout.rows, layout.columns, _BITS[form.values], form.block, pattern.group, pattern.kept, kept)
 
 
 def _address(array: Bytes) -> ctypes.c_void_p:

@@ -3,13 +3,17 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from functools import partial
+from mmap import mmap
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGUFValueType
 
 from export.gguf_stream import entry_bytes, header_bytes
-from export.sparse.ahead import UnpackedAhead
+from export.sparse.ahead import MadeAhead, Making
+from export.sparse.errors import damaged
+from export.sparse.native import can_unpack, unpack_part
 from export.sparse.packing import PackedMatrix
 from export.sparse.reader import SparseFile
 from export.sparse.records import PREFIX, other_entries
@@ -48,6 +52,7 @@ class DenseView:
 
     Attributes:
         size: of the plain file, in bytes.
+        data_start: where its first tensor begins.
     """
 
     def __init__(
@@ -77,20 +82,21 @@ class DenseView:
             self._sparse.close()
             raise
         self._header = header_bytes(entries, infos)
-        data = self._aligned(len(self._header))
-        self._tensors = {data + info.offset: info for info in infos}
+        self.data_start = self._aligned(len(self._header))
+        self._tensors = {self.data_start + info.offset: info for info in infos}
         self._starts = list(self._tensors)
-        self.size = data + sum(self._aligned(info.size) for info in infos)
-        packed = {info.name: info.size for info in infos if info.name in self._sparse.tensors}
+        self.size = self.data_start + sum(self._aligned(info.size) for info in infos)
         self._taken = taken
-        made = {name: partial(taken.convert, name) for name in taken.names} if taken is not None else {}
         budget = 0
         if ahead:
             budget = _MOST_AHEAD if taken is None else _MOST_TAKEN_AHEAD
+        packed = [info for info in infos if info.name in self._sparse.tensors]
         if taken is not None:  # llama.cpp asks for the largest first where it cannot read into their place
-            packed = dict(sorted(packed.items(), key=lambda item: (item[0] not in taken.names, -item[1])))
-        self._unpacked = UnpackedAhead(self._sparse, packed, budget, made)
+            packed.sort(key=lambda info: (info.name not in taken.names, -info.size))
+        self._made = MadeAhead({info.name: self._making(info) for info in packed}, budget)
         self._last: tuple[str, Bytes] | None = None
+        sizes = (self._sparse.file.tensor(tensor.packed_name).size for tensor in self._sparse.tensors.values())
+        self._packed_bytes = np.empty(max(sizes, default=0), dtype=np.uint8)
 
     def __enter__(self) -> "DenseView":
         return self
@@ -101,7 +107,7 @@ class DenseView:
     def close(self) -> None:
         """Lets go of the file."""
         self._last = None
-        self._unpacked.close()
+        self._made.close()
         self._sparse.close()
 
     def read_into(self, offset: int, target: memoryview) -> int:
@@ -124,6 +130,14 @@ class DenseView:
         target[there:size] = bytes(size - there)
         return size
 
+    def check_unchanged(self) -> None:
+        """Says whether what was read is what was checked, once all was read.
+
+        Raises:
+            SparseFileError: the file was changed meanwhile.
+        """
+        self._sparse.check_unchanged()
+
     def _fill(self, info: TensorInfo | None, start: int, target: memoryview) -> None:
         """Fills the target with what a tensor has from byte `start` on, or with what the header has."""
         if info is None:
@@ -132,14 +146,50 @@ class DenseView:
             if start == 0:
                 self._taken.give(info.name, self._matrix(info.name))
         elif info.name in self._sparse.tensors:
-            target[:] = self._matrix(info.name)[start : start + len(target)].data
+            self._fill_unpacked(info, start, np.frombuffer(target, dtype=np.uint8))
         else:
             self._sparse.read_into(self._sparse.file.tensor(info.name).offset + start, target)
+
+    def _fill_unpacked(self, info: TensorInfo, start: int, target: Bytes) -> None:
+        made = self._matrix(info.name)
+        if can_unpack(info.type):
+            packed = PackedMatrix(self._sparse.tensors[info.name].layout, made)
+            if unpack_part(packed, info.type, start, target):
+                return
+            made = self._sparse.dense(info.name).ravel()  # which says what is wrong with it
+        target[:] = made[start : start + target.size]
+
+    def _making(self, info: TensorInfo) -> Making:
+        """A packed matrix as what it is read from: what `taken` makes of it, or its plain bytes.
+
+        Where native code unpacks, it is checked beforehand, and read again when it is asked for: to hold it meanwhile
+        would take longer, as memory has to be made for it.
+        """
+        name = info.name
+        if self._taken is not None and name in self._taken.names:
+            return Making(partial(self._converted, self._taken, name), info.size)
+        if can_unpack(info.type):
+            return Making(partial(self._sparse.check_matrix, name), 0)
+        return Making(partial(self._unpacked, info), info.size)
+
+    def _converted(self, taken: TakenMatrices, name: str) -> Bytes:
+        packed = self._sparse.checked(name)
+        try:
+            return taken.convert(name, packed)
+        except ValueError as error:
+            raise damaged(self._sparse.path, str(error), name) from error
+
+    def _unpacked(self, info: TensorInfo) -> Bytes:
+        # Memory of its own, which is the system's again once nobody has the array any more.
+        out = np.frombuffer(mmap(-1, info.size), dtype=np.uint8)
+        self._sparse.dense_into(info.name, out)
+        return out
 
     def _matrix(self, name: str) -> Bytes:
         if self._last is None or self._last[0] != name:
             self._last = None  # before the next is there
-            self._last = name, self._unpacked.take(name)
+            made = self._made.take(name)
+            self._last = name, self._sparse.unchecked(name, self._packed_bytes) if made is None else made
         return self._last[1]
 
     def _infos(self) -> Iterator[TensorInfo]:

@@ -1,6 +1,8 @@
 """Reading a sparse GGUF: what is packed in it, checked before it is used."""
 
+import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,16 @@ from gguf.constants import GGMLQuantizationType
 
 from export.sparse.dense import dense_row_bytes, refuse_dense_type, write_dense
 from export.sparse.errors import SparseFileError, damaged
+from export.sparse.native import unpack_part
 from export.sparse.packing import CodedMatrix, PackedMatrix, Unpacker, unpack
 from export.sparse.records import FileDigest, SparseTensor, other_entries, read_file_digest, read_records
 from export.sparse.rows import row_parts
 from export.sparse.values import Bytes
 from export.sparse.writer import LEAST_ALIGNMENT
 from prune.errors import UsageError
-from prune.gguf_file import GGUFFile
+from prune.gguf_file import GGUFFile, TensorInfo
+
+_PIECE = 1 << 18  # stays in a processor's cache between reading and hashing
 
 
 class SparseFile:
@@ -49,6 +54,7 @@ class SparseFile:
         # What is read once is not mapped: mapped pages count as memory of the process for as long as it is open.
         self._stream = path.open("rb", buffering=0)
         self._streaming = threading.Lock()
+        self._opened = self._state()
 
     def __enter__(self) -> "SparseFile":
         return self
@@ -74,10 +80,8 @@ class SparseFile:
             SparseFileError: the file has become shorter since it was opened, or cannot be read.
         """
         try:
-            with self._streaming:
-                self._stream.seek(offset)
-                while target and (size := self._stream.readinto(target)):
-                    target = target[size:]
+            while target and (size := self._read_some(offset, target)):
+                offset, target = offset + size, target[size:]
         except OSError as error:
             raise SparseFileError(f"{self.path} cannot be read: {error.strerror}.") from error
         if target:
@@ -90,12 +94,37 @@ class SparseFile:
             SparseFileError: it is another than the one that was written.
         """
         tensor = self._tensor(name)
-        info = self.file.tensor(tensor.packed_name)
-        data = np.empty(info.size, dtype=np.uint8)
-        self.read_into(info.offset, data.data)
-        if tensor.digest_of(data) != tensor.digest:
-            raise damaged(self.path, "its bytes do not have the digest that was written with them", name)
+        data = self.unchecked(name, np.empty(self.file.tensor(tensor.packed_name).size, dtype=np.uint8))
+        self._check_digest_of(tensor, tensor.digest_of(data))
         return PackedMatrix(tensor.layout, data)
+
+    def unchecked(self, name: str, out: Bytes) -> Bytes:
+        """The bytes of a packed matrix, in the beginning of `out`; for who has had `check_matrix` look at them.
+
+        Raises:
+            SparseFileError: as `read_into`.
+        """
+        info = self.file.tensor(self._tensor(name).packed_name)
+        self.read_into(info.offset, out[: info.size].data)
+        return out[: info.size]
+
+    def check_matrix(self, name: str) -> None:
+        """Checks the digest of a packed matrix, a piece of it in memory at a time.
+
+        Raises:
+            SparseFileError: it is another than the one that was written.
+        """
+        tensor = self._tensor(name)
+        self._check_digest_of(tensor, tensor.digest_of_pieces(self._pieces(self.file.tensor(tensor.packed_name))))
+
+    def check_unchanged(self) -> None:
+        """Compares the file with what it was when it was opened, for who has read anything twice.
+
+        Raises:
+            SparseFileError: it was written to.
+        """
+        if self._state() != self._opened:
+            raise SparseFileError(f"{self.path} was changed while it was read; load it again.")
 
     def read(self, name: str) -> CodedMatrix:
         """A packed matrix as codes and scales, after its digest and its mask were checked.
@@ -145,6 +174,8 @@ class SparseFile:
         chosen = self._dense_type(name, dense_type)
         packed = self.checked(name)
         layout = packed.layout
+        if unpack_part(packed, chosen, 0, out):
+            return
         rows = out.reshape(layout.rows, -1)
         try:
             unpacker = Unpacker(packed)
@@ -187,6 +218,28 @@ class SparseFile:
         """
         if digest.value() != self._digest:
             raise damaged(self.path, "its metadata or a tensor that is not packed are not what was written")
+
+    def _read_some(self, offset: int, target: memoryview) -> int:
+        if hasattr(os, "preadv"):  # several threads at once
+            return os.preadv(self._stream.fileno(), [target], offset)
+        with self._streaming:
+            self._stream.seek(offset)
+            return self._stream.readinto(target) or 0
+
+    def _pieces(self, info: TensorInfo) -> Iterator[Bytes]:
+        buffer = np.empty(min(info.size, _PIECE), dtype=np.uint8)
+        for start in range(0, info.size, _PIECE):
+            piece = buffer[: info.size - start]
+            self.read_into(info.offset + start, piece.data)
+            yield piece
+
+    def _check_digest_of(self, tensor: SparseTensor, digest: str) -> None:
+        if digest != tensor.digest:
+            raise damaged(self.path, "its bytes do not have the digest that was written with them", tensor.name)
+
+    def _state(self) -> tuple[int, int]:
+        found = os.fstat(self._stream.fileno())
+        return found.st_size, found.st_mtime_ns
 
     def _tensor(self, name: str) -> SparseTensor:
         try:

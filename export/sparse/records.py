@@ -52,6 +52,10 @@ class SparseTensor:
 
     def digest_of(self, packed: Bytes) -> str:
         """The digest that `packed` should have."""
+        return self.digest_of_pieces([packed])
+
+    def digest_of_pieces(self, packed: Iterable[Bytes]) -> str:
+        """As `digest_of`, of bytes that come in pieces."""
         layout = self.layout
         form = layout.format
         kept = _TABLE if layout.kept is None else layout.kept
@@ -60,7 +64,8 @@ class SparseTensor:
             f"{self.dense_type.name} {self.name}\n"
         )
         digest = hashlib.sha256(line.encode())
-        digest.update(np.ascontiguousarray(packed).data)
+        for piece in packed:
+            digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
 
 

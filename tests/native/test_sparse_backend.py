@@ -34,7 +34,9 @@ from assistant.engine.sparse_backend import (
 from assistant.errors import EngineError
 from assistant.settings import load_settings
 from export.sparse.convert import dense_to_sparse
+from export.sparse.dense_view import DenseView
 from export.sparse.reader import SparseFile
+from prune.gguf_file import TensorInfo
 from tests.prune.tiny_models import BLOCKS, write_tiny_model
 
 PROMPTS = ("def f(x):\n", "import os", "for i in")
@@ -196,13 +198,13 @@ def test_without_the_library_models_run_dense(
 @built
 def test_no_plain_copy_of_a_packed_matrix_is_made(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked = []
-    dense_into = SparseFile.dense_into
+    fill = DenseView._fill_unpacked
 
-    def recorded(self: SparseFile, name: str, out: np.ndarray, *rest: Any) -> None:
-        unpacked.append(name)
-        dense_into(self, name, out, *rest)
+    def recorded(self: DenseView, info: TensorInfo, *rest: Any) -> None:
+        unpacked.append(info.name)
+        fill(self, info, *rest)
 
-    monkeypatch.setattr(SparseFile, "dense_into", recorded)
+    monkeypatch.setattr(DenseView, "_fill_unpacked", recorded)
     assert written(files[1], "on")[0] != "dense"
     assert not set(unpacked) & set(pruned_matrices(files[1]))
     assert written(files[1], "off")[0] == "dense"

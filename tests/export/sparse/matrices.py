@@ -1,5 +1,6 @@
 """Matrices to pack: of any shape, density and pattern."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,11 @@ def random_case(
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Any pattern, value type and block; odd widths, one row, empty and full rows among them."""
+def cases(draw: st.DrawFn, multiple: int = 1) -> Case:
+    """Any pattern, value type and block; odd widths that are a multiple, one row, empty and full rows among them."""
     pattern = draw(st.sampled_from(PATTERNS))
     form = SparseFormat(pattern, draw(st.sampled_from(list(ValueType))), draw(st.sampled_from(BLOCK_SIZES)))
-    columns = draw(st.integers(1, 70)) * (pattern.group or draw(st.sampled_from([1, 1, 7, 32])))
+    columns = draw(st.integers(1, 70)) * math.lcm(multiple, pattern.group or draw(st.sampled_from([1, 1, 7, 32])))
     density = draw(st.sampled_from([0.0, 0.02, 0.3, 0.5, 0.9, 1.0]))
     seed, equal = draw(st.integers(0, 1 << 30)), draw(st.booleans())
     case = random_case(form, (draw(st.integers(1, 9)), columns), density, seed, equal=equal)
