@@ -125,9 +125,10 @@ void sned_multiply(int kernel, const sned_packed * matrix, const void * columns,
     Multiply multiply = multiply_portable;
 #if defined(__x86_64__)
     if (kernel == SNED_AVX2) multiply = multiply_avx2;
-    if (kernel == SNED_AVX512) multiply = multiply_avx512;
+    // Of an N:M pattern's own layout, AVX2 has the kernel.
+    if (kernel == SNED_AVX512) multiply = matrix->layout == SNED_GROUPS ? multiply_avx2 : multiply_avx512;
 #elif defined(__aarch64__)
-    if (kernel == SNED_NEON) multiply = multiply_neon;
+    if (kernel == SNED_NEON && matrix->layout != SNED_GROUPS) multiply = multiply_neon;
 #endif
     multiply(matrix, columns, count, first, last, y, stride, scratch);
 }

@@ -152,7 +152,7 @@ void buffer_set(ggml_backend_buffer_t buffer, ggml_tensor * tensor, const void *
     if (from.matrix && from.name == tensor->name && taken <= most && fits(from.matrix, tensor)) {
         std::memcpy(to, from.matrix, taken);
     } else {
-        taken = sned_pack_dense(bits_of(tensor), data, tensor->ne[1], tensor->ne[0], to);
+        taken = sned_pack_dense(sned_best_kernel(), bits_of(tensor), data, tensor->ne[1], tensor->ne[0], to);
     }
     memory.used += (taken + kAlignment - 1) / kAlignment * kAlignment;
     *static_cast<Head *>(tensor->data) = {SNED_PACKED_MAGIC, reinterpret_cast<const sned_packed *>(to)};

@@ -22,9 +22,12 @@ TARGET = NATIVE.parent / "assistant" / "engine" / "lib"
 KERNELS = (
     "packing.cpp",
     "packing_file.cpp",
+    "panels.cpp",
     "activations.cpp",
     "kernel_portable.cpp",
     "kernel_avx2.cpp",
+    "kernel_avx2_groups.cpp",
+    "tile_avx2.cpp",
     "kernel_avx512.cpp",
     "kernel_neon.cpp",
 )

@@ -222,7 +222,7 @@ template <int N> SNED_TARGET void few(const Work & work) {
     __m512 out[N];
     const int64_t blocks = blocks_of(work.matrix->columns);
     const uint8_t * at = panel_at(work.matrix, work.row / kRows);
-    if (!work.matrix->masked) few8<N, false>(at, blocks, work.from(0), out);
+    if (!(work.matrix->layout == SNED_MASKS)) few8<N, false>(at, blocks, work.from(0), out);
     else if (work.matrix->bits == 8) few8<N, true>(at, blocks, work.from(0), out);
     else few4<N>(at, blocks, work.from(0), out);
     work.store(0, out);

@@ -1,4 +1,4 @@
-// The product for any processor: a block is unpacked, and multiplied with every column. Slow, and what others are compared
+// The product for any processor: a panel is unpacked, and multiplied with every column. Slow, and what others are compared
 // with.
 
 #include <cmath>
@@ -15,29 +15,18 @@ float joined(const float * c) { return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] 
 
 void multiply_portable(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                        float * y, int64_t stride, void * scratch) {
-    const int64_t width = matrix->columns, bits = matrix->bits;
-    const int32_t zero = zero_of(bits), low = bits == 8 ? 255 : 15;
+    const int64_t width = matrix->columns, bits = matrix->bits, blocks = blocks_of(width);
     auto * weights = static_cast<int8_t *>(scratch);  // of the panel, a row after another
-    std::vector<float> scales(size_t(kRows * blocks_of(width)));
+    std::vector<uint8_t> halves(size_t(kRows * 2 * blocks));
     for (int64_t panel = first / kRows; panel * kRows < last; ++panel) {
-        each_block(matrix, panel, [&](int64_t index, const Block & block) {
-            const uint8_t * value = block.values;
-            for (int64_t step = 0; step < kSteps; ++step) {
-                const uint64_t mask = word(block.masks + 8 * step);
-                for (int64_t i = 0; i < kStepBytes; ++i) {
-                    const int32_t weight = mask >> i & 1 ? (*value++ >> block.shift & low) - zero : 0;
-                    weights[i / 4 * width + index * kBlock + 4 * step + i % 4] = int8_t(weight);
-                }
-            }
-            for (int64_t row = 0; row < kRows; ++row) scales[size_t(row * blocks_of(width) + index)] = block.scale(row);
-        });
+        unpack_panel(matrix, panel, weights, halves.data());
         for (int64_t i = panel * kRows; i < last && i < (panel + 1) * kRows; ++i) {
             const int8_t * row = weights + i % kRows * width;
             for (int64_t j = 0; j < count; ++j) {
                 const Column column(columns, width, j);
                 float chains[kSteps] = {};
-                for (int64_t block = 0; block < blocks_of(width); ++block) {
-                    const float scale = scales[size_t(i % kRows * blocks_of(width) + block)] * column.scales[block];
+                for (int64_t block = 0; block < blocks; ++block) {
+                    const float scale = half_at(&halves[size_t(2 * (i % kRows * blocks + block))]) * column.scales[block];
                     int32_t total = 0;
                     for (int64_t step = 0; step < kSteps; ++step) {
                         int32_t dot = 0;

@@ -8,6 +8,7 @@
 // weights of each row, so that a vector register of 32-bit sums has a row in each lane. Its mask is 64 bits, the first row's
 // four weights lowest. 8-bit values are stored plus 128, 4-bit values plus 8. 4-bit blocks come in pairs: the scales of
 // both, the masks of both, then bytes with the first block's values in their low halves and the second's in their high ones.
+// For some kernels, matrices that keep at most four of eight neighbours have a layout of their own (groups.h).
 #pragma once
 
 #include <stddef.h>
@@ -26,13 +27,16 @@ typedef struct {
     int64_t rows;
     int64_t columns;
     int64_t bits;    // of a value: 8 or 4
-    int64_t masked;  // 0 if all weights are there, and no masks
+    int64_t layout;  // a sned_layout
 } sned_packed;
+
+// All weights are there, and no masks; as above; an N:M pattern's own.
+typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2 } sned_layout;
 
 typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 
 // Counts how often what this library is called with has changed; sned compares it with its own.
-#define SNED_INTERFACE 2
+#define SNED_INTERFACE 3
 int sned_interface(void);
 
 // The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.
@@ -43,9 +47,10 @@ const char * sned_kernel_name(int kernel);
 // Bytes that a matrix takes at most, whatever its zeros.
 size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns);
 
-// Packs rows of ggml's Q8_0, or of its Q4_0 for 4-bit values (columns are a multiple of 32). Where masks would take more than
-// they save, 8-bit values get none. Returns the bytes it took.
-size_t sned_pack_dense(int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out);
+// Packs rows of ggml's Q8_0, or of its Q4_0 for 4-bit values (columns are a multiple of 32), in the layout that `kernel` is
+// fastest with; any kernel computes with any. Where masks would take more than they save, 8-bit values get none. Returns the
+// bytes it took.
+size_t sned_pack_dense(int kernel, int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out);
 
 // A matrix of a sparse GGUF (docs/sparse-gguf.md). `group` and `kept_of` are its pattern's M and N, 0 where it is
 // unstructured; `block` weights share a scale; `kept` is the values of a row, or -1 where a table comes first.
@@ -55,7 +60,7 @@ typedef struct {
 
 // Packs it, as 8-bit values if `bits` is 8. Returns the bytes it took, or 0 if what it is given contradicts itself: it reads
 // nothing beyond `size`, and writes nothing beyond the bound.
-size_t sned_pack_file(const sned_file_form * form, const void * file, size_t size, int64_t bits, void * out);
+size_t sned_pack_file(int kernel, const sned_file_form * form, const void * file, size_t size, int64_t bits, void * out);
 
 // The dense rows again, bit for bit: as Q8_0 or Q4_0.
 void sned_unpack_dense(const sned_packed * matrix, void * out);

@@ -1,11 +1,22 @@
-// From dense rows to packed ones, and back.
+// From dense rows to packed ones.
 
 #include <algorithm>
 #include <vector>
 
-#include "panels.h"
+#include "groups.h"
 
 namespace sned {
+namespace {
+
+// Which of eight weights are no zeros, with as many zeros as make four.
+uint8_t full_mask(const uint8_t * weights, uint8_t zero) {
+    unsigned mask = 0;
+    for (int i = 0; i < kGroup; ++i) mask |= unsigned(weights[i] != zero) << i;
+    while (__builtin_popcount(mask) < kSlots) mask |= mask + 1;
+    return uint8_t(mask);
+}
+
+}  // namespace
 
 Writer::Writer(const sned_packed & head, void * out)
     : head_(head), base_(static_cast<uint8_t *>(out)), fast_(sned_has_kernel(SNED_AVX512) != 0) {
@@ -16,6 +27,40 @@ Writer::Writer(const sned_packed & head, void * out)
 }
 
 void Writer::add(const Dense & rows) {
+    if (head_.layout == SNED_GROUPS) add_groups(rows);
+    else add_masks(rows);
+    note();
+}
+
+void Writer::add_groups(const Dense & rows) {
+    const int64_t blocks = blocks_of(head_.columns), bits = head_.bits;
+    const uint8_t zero = zero_of(bits), flip = bits == 8 ? 128 : 0;
+    for (int64_t block = 0; block < blocks; ++block) {
+        for (int64_t row = 0; row < kRows; ++row) std::memcpy(end_ + 2 * row, rows.scales + 2 * (row * blocks + block), 2);
+        uint8_t *masks = end_ + kScaleBytes, *values = masks + kGroupMasks;
+        end_ += group_block(bits);
+        std::fill(masks, end_, uint8_t(0));
+        for (int64_t row = 0; row < kRows; ++row) {
+            for (int64_t group = 0; group < kGroups; ++group) {
+                const uint8_t * from = rows.values + row * head_.columns + block * kBlock + group * kGroup;
+                const uint8_t mask = full_mask(from, zero);
+                uint8_t * at = masks + group / 2 * 2 * kRows + 2 * place_of(row);
+                at[0] = uint8_t(at[0] | (mask & 15) << (group % 2 * 4));
+                at[1] = uint8_t(at[1] | mask >> 4 << (group % 2 * 4));
+                const auto slots = slots_of(mask);
+                size_t next = 0;
+                for (int64_t column = 0; column < kGroup; ++column) {
+                    if (!(mask >> column & 1)) continue;
+                    const SlotPlace place = slot_place(bits, row, slots[next++]);
+                    uint8_t & value = values[group * group_values(bits) + place.byte];
+                    value = uint8_t(value | (from[column] ^ flip) << place.shift);
+                }
+            }
+        }
+    }
+}
+
+void Writer::add_masks(const Dense & rows) {
     const int64_t blocks = blocks_of(head_.columns), most = head_.bits == 8 ? 1 : 2;
     // A step is stored as a whole vector, of which what follows overwrites the end: not where its bound ends.
     uint8_t values[2][kBlock * kRows + kStepBytes];
@@ -29,8 +74,8 @@ void Writer::add(const Dense & rows) {
         int64_t counts[2] = {};
         uint8_t unused[kMaskBytes];
         for (int64_t i = 0; i < here; ++i) {
-            counts[i] = add_steps(rows, index + i, head_.masked ? end_ : unused, values[i]);
-            if (head_.masked) end_ += kMaskBytes;
+            counts[i] = add_steps(rows, index + i, head_.layout == SNED_MASKS ? end_ : unused, values[i]);
+            if (head_.layout == SNED_MASKS) end_ += kMaskBytes;
         }
         const int64_t size = std::max(counts[0], counts[1]);
         if (head_.bits == 8) {
@@ -41,7 +86,6 @@ void Writer::add(const Dense & rows) {
         }
         end_ += size;
     }
-    note();
 }
 
 int64_t Writer::add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const {
@@ -52,7 +96,7 @@ int64_t Writer::add_steps(const Dense & rows, int64_t block, uint8_t * masks, ui
         for (int64_t row = 0; row < kRows; ++row) {
             std::memcpy(weights + 4 * row, rows.values + row * head_.columns + block * kBlock + 4 * step, 4);
         }
-        if (!head_.masked) {
+        if (head_.layout == SNED_WHOLE) {
             std::memcpy(values, weights, kStepBytes);
             values += kStepBytes;
             continue;
@@ -96,7 +140,7 @@ constexpr int64_t kHalf = kBlock / 2;
 // Bytes of a block of Q8_0 or Q4_0: a half-precision scale, and the values.
 int64_t block_bytes(int64_t bits) { return 2 + kBlock * bits / 8; }
 
-// The weights of a block of Q8_0 or Q4_0 as they are stored packed, and the other way.
+// The weights of a block of Q8_0 or Q4_0 as they are stored packed.
 void read_block(int64_t bits, const uint8_t * from, uint8_t * values) {
     if (bits == 8) {
         for (int64_t i = 0; i < kBlock; ++i) values[i] = from[i] ^ 0x80;
@@ -105,22 +149,21 @@ void read_block(int64_t bits, const uint8_t * from, uint8_t * values) {
     for (int64_t i = 0; i < kHalf; ++i) values[i] = from[i] & 15, values[i + kHalf] = from[i] >> 4;
 }
 
-void write_block(int64_t bits, const uint8_t * values, uint8_t * to) {
-    if (bits == 8) {
-        for (int64_t i = 0; i < kBlock; ++i) to[i] = values[i] ^ 0x80;
-        return;
-    }
-    for (int64_t i = 0; i < kHalf; ++i) to[i] = uint8_t(values[i] | values[i + kHalf] << 4);
-}
-
-// Whether less than an eighth of the weights is zeros: a mask takes an eighth of a value.
-bool is_whole(int64_t bits, const uint8_t * from, int64_t blocks) {
-    if (bits != 8) return false;
-    int64_t zeros = 0;
+// The layout for a matrix. Without masks if less than an eighth of its weights is zeros: a mask takes an eighth of a value.
+sned_layout choose_layout(int kernel, int64_t bits, const uint8_t * from, int64_t blocks) {
+    int64_t kept = 0, most = 0;
     for (int64_t i = 0; i < blocks; ++i, from += block_bytes(bits)) {
-        for (int64_t k = 2; k < 2 + kBlock; ++k) zeros += from[k] == 0;
+        uint8_t values[kBlock];
+        read_block(bits, from + 2, values);
+        for (int64_t group = 0; group < kBlock; group += kGroup) {
+            int64_t here = 0;
+            for (int64_t k = group; k < group + kGroup; ++k) here += values[k] != zero_of(bits);
+            kept += here;
+            most = std::max(most, here);
+        }
     }
-    return 8 * zeros < kBlock * blocks;
+    if (bits == 8 && 8 * kept > 7 * kBlock * blocks) return SNED_WHOLE;
+    return most <= kSlots && 8 * kept > 3 * kBlock * blocks ? layout_of(kernel) : SNED_MASKS;
 }
 
 }  // namespace
@@ -133,10 +176,10 @@ size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns) {
     return size_t(int64_t(sizeof(sned_packed)) + 8 * (panels_of(rows) + 1) + panels_of(rows) * panel + SNED_SLACK);
 }
 
-size_t sned_pack_dense(int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out) {
+size_t sned_pack_dense(int kernel, int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out) {
     const int64_t blocks = blocks_of(columns), apart = block_bytes(bits);
-    const bool whole = is_whole(bits, static_cast<const uint8_t *>(dense), rows * blocks);
-    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, !whole}, out);
+    const sned_layout layout = choose_layout(kernel, bits, static_cast<const uint8_t *>(dense), rows * blocks);
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, layout}, out);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks));
     const auto * from = static_cast<const uint8_t *>(dense);
     for (int64_t first = 0; first < rows; first += kRows) {
@@ -152,31 +195,6 @@ size_t sned_pack_dense(int64_t bits, const void * dense, int64_t rows, int64_t c
         writer.add({values.data(), scales.data()});
     }
     return writer.finish();
-}
-
-void sned_unpack_dense(const sned_packed * matrix, void * out) {
-    const int64_t blocks = blocks_of(matrix->columns), apart = block_bytes(matrix->bits);
-    const uint8_t zero = zero_of(matrix->bits);
-    const auto low = uint8_t(matrix->bits == 8 ? 255 : 15);
-    auto * to = static_cast<uint8_t *>(out);
-    for (int64_t panel = 0; panel < panels_of(matrix->rows); ++panel) {
-        const int64_t there = std::min(matrix->rows - panel * kRows, kRows);
-        each_block(matrix, panel, [&](int64_t index, const Block & block) {
-            uint8_t weights[kRows][kBlock];
-            const uint8_t * value = block.values;
-            for (int64_t step = 0; step < kSteps; ++step) {
-                const uint64_t bits = word(block.masks + 8 * step);
-                for (int64_t i = 0; i < kStepBytes; ++i) {
-                    weights[i / 4][4 * step + i % 4] = bits >> i & 1 ? uint8_t(*value++ >> block.shift & low) : zero;
-                }
-            }
-            for (int64_t row = 0; row < there; ++row) {
-                uint8_t * at = to + ((panel * kRows + row) * blocks + index) * apart;
-                std::memcpy(at, block.scales + 2 * row, 2);
-                write_block(matrix->bits, weights[row], at + 2);
-            }
-        });
-    }
 }
 
 }  // extern "C"

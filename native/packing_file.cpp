@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "panels.h"
+#include "groups.h"
 
 namespace {
 
@@ -136,7 +136,8 @@ class Rows {
 
 }  // namespace
 
-extern "C" size_t sned_pack_file(const sned_file_form * given, const void * file, size_t size, int64_t bits, void * out) {
+extern "C" size_t sned_pack_file(int kernel, const sned_file_form * given, const void * file, size_t size, int64_t bits,
+                                 void * out) {
     const Form form(*given);
     if (!form.sane() || (bits != 8 && bits != form.bits) || size > size_t(1) << 40) return 0;
     const auto * base = static_cast<const uint8_t *>(file);
@@ -151,7 +152,8 @@ extern "C" size_t sned_pack_file(const sned_file_form * given, const void * file
         return 8 * int64_t(entry);
     };
     if (offset(0) != 0 || offset(rows) != room) return 0;
-    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, 1}, out);
+    const bool grouped = form.group && form.group <= kGroup && 2 * form.kept_of == form.group;
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, grouped ? layout_of(kernel) : SNED_MASKS}, out);
     Rows reader(form, bits);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks_of(columns)));
     for (int64_t first = 0; first < rows; first += kRows) {

@@ -48,6 +48,12 @@ inline float half_to_float(uint16_t half) {
     return value;
 }
 
+inline float half_at(const uint8_t * at) {
+    uint16_t half;
+    std::memcpy(&half, at, sizeof half);
+    return half_to_float(half);
+}
+
 inline const uint8_t * panel_at(const sned_packed * matrix, int64_t panel) {
     const auto * base = reinterpret_cast<const uint8_t *>(matrix);
     return base + word(base + sizeof(sned_packed) + 8 * panel);
@@ -59,18 +65,14 @@ alignas(8) constexpr uint8_t kWhole[kMaskBytes] = {
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
-// One block of a panel.
+// One block of a panel that is whole or has masks.
 struct Block {
     const uint8_t * scales;
     const uint8_t * masks;
     const uint8_t * values;
     int shift;  // where a 4-bit value lies in its byte
 
-    float scale(int64_t row) const {
-        uint16_t half;
-        std::memcpy(&half, scales + 2 * row, sizeof half);
-        return half_to_float(half);
-    }
+    float scale(int64_t row) const { return half_at(scales + 2 * row); }
 
     int64_t count() const {
         int64_t ones = 0;
@@ -79,17 +81,17 @@ struct Block {
     }
 };
 
-// Calls `take(index, block)` for each block of a panel.
+// Calls `take(index, block)` for each block of such a panel.
 template <typename Take> inline void each_block(const sned_packed * matrix, int64_t panel, Take take) {
     const uint8_t * at = panel_at(matrix, panel);
     const int64_t blocks = blocks_of(matrix->columns), most = matrix->bits == 8 ? 1 : 2;
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = blocks - index < most ? blocks - index : most;
         const uint8_t * masks = at + here * kScaleBytes;
-        const uint8_t * values = masks + (matrix->masked ? here * kMaskBytes : 0);
+        const uint8_t * values = masks + (matrix->layout == SNED_MASKS ? here * kMaskBytes : 0);
         int64_t size = 0;
         for (int64_t i = 0; i < here; ++i) {
-            const Block block = {at + i * kScaleBytes, matrix->masked ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
+            const Block block = {at + i * kScaleBytes, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
             take(index + i, block);
             const int64_t count = block.count();
             size = count > size ? count : size;
@@ -127,6 +129,12 @@ void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t *
 void multiply_neon(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #endif
 
+// A panel's weights, with their signs: `columns` of each of its 16 rows; and half-precision scales, one for each block.
+void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales);
+
+// Which layout a kernel is fastest with where four of eight neighbours are kept at most.
+inline sned_layout layout_of(int kernel) { return kernel == SNED_PORTABLE || kernel == SNED_AVX2 ? SNED_GROUPS : SNED_MASKS; }
+
 // Sixteen rows before they are packed: what is stored for each weight, and scales.
 struct Dense {
     const uint8_t * values;  // `columns` of each row
@@ -141,6 +149,8 @@ class Writer {
     size_t finish();
 
   private:
+    void add_masks(const Dense & rows);
+    void add_groups(const Dense & rows);
     int64_t add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const;
     void note();
 

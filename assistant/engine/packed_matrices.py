@@ -49,8 +49,8 @@ class PackedMatrices:
         # Pages are there once they are written: the bound is for a matrix without zeros.
         out = np.frombuffer(mmap(-1, library.sned_pack_bound(*numbers)), dtype=np.uint8)
         form, data = FileForm.of(layout), np.ascontiguousarray(packed.data)
-        size = ctypes.c_size_t(data.size)
-        used = library.sned_pack_file(ctypes.byref(form), _address(data), size, numbers[0], _address(out))
+        size, kernel = ctypes.c_size_t(data.size), library.sned_best_kernel()
+        used = library.sned_pack_file(kernel, ctypes.byref(form), _address(data), size, numbers[0], _address(out))
         if not used:
             raise ValueError("its bytes are not those of such a matrix")
         return out[:used]

@@ -30,7 +30,7 @@ DENSE = "dense"
 
 # The one kernel that is faster than llama.cpp's own for 8-bit values in order; others have to be asked for.
 _FAST_KERNEL = 2
-_INTERFACE = 2  # SNED_INTERFACE of native/packed.h
+_INTERFACE = 3  # SNED_INTERFACE of native/packed.h
 _MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
 _OUTPUT = "output.weight"
 _MOST_COLUMNS = 1 << 17

@@ -31,13 +31,18 @@ void multiply(int kernel, const sned_packed * matrix, const void * columns, int6
     other.join();
 }
 
-bool check(std::mt19937 & random, int64_t bits, int64_t rows, int64_t blocks, int64_t count, unsigned zeros) {
+bool check(std::mt19937 & random, int packer, bool grouped, int64_t bits, int64_t rows, int64_t blocks, int64_t count, unsigned zeros) {
     const int64_t width = 32 * blocks, apart = 2 + 4 * bits;
     std::vector<uint8_t> dense(size_t(rows * blocks * apart));
     for (auto & byte : dense) byte = random() % 100 < zeros ? (bits == 8 ? 0 : 0x88) : uint8_t(random());
-    for (size_t i = 0; i < dense.size(); i += size_t(apart)) dense[i] = 0, dense[i + 1] = 0x20;
+    for (size_t i = 0; i < dense.size(); i += size_t(apart)) {
+        dense[i] = 0, dense[i + 1] = 0x20;
+        if (!grouped) continue;
+        // Every other byte: of 8-bit values every other one, and of 4-bit ones those two columns.
+        for (size_t k = 2; k < size_t(apart); k += 2) dense[i + k] = bits == 8 ? 0 : 0x88;
+    }
     const Memory bound(std::malloc(sned_pack_bound(bits, rows, width)));
-    const size_t used = sned_pack_dense(bits, dense.data(), rows, width, bound.get());
+    const size_t used = sned_pack_dense(packer, bits, dense.data(), rows, width, bound.get());
     const Memory packed(std::malloc(used));
     std::copy_n(static_cast<uint8_t *>(bound.get()), used, static_cast<uint8_t *>(packed.get()));
     const auto * matrix = static_cast<const sned_packed *>(packed.get());
@@ -75,7 +80,7 @@ void check_file(std::mt19937 & random) {
     const uint8_t likely[] = {0x0f, 0x55, 0x2d, 0x00};
     for (auto & byte : file) byte = random() % 64 ? likely[random() % 4] : uint8_t(random());
     const Memory out(std::malloc(sned_pack_bound(bits, rows, columns)));
-    sned_pack_file(&form, file.data(), file.size(), bits, out.get());
+    sned_pack_file(random() % 3, &form, file.data(), file.size(), bits, out.get());
 }
 
 }  // namespace
@@ -84,10 +89,11 @@ int main() {
     std::printf("%s\n", sned_kernel_name(sned_best_kernel()));
     std::mt19937 random(1);
     for (int i = 0; i < 5000; ++i) check_file(random);
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 90; ++i) {
         const int64_t rows = 1 + random() % 40, blocks = 1 + random() % 40, count = 1 + random() % 30;
-        const unsigned zeros = i % 3 == 0 ? 50 : random() % 101;
-        if (!check(random, i % 2 ? 8 : 4, rows, blocks, count, zeros)) {
+        const bool grouped = i % 4 < 2;
+        const unsigned zeros = grouped ? 10 : i % 3 == 0 ? 50 : random() % 101;
+        if (!check(random, i % 3, grouped, i % 2 ? 8 : 4, rows, blocks, count, zeros)) {
             std::printf("wrong: %d rows, %d blocks, %d columns\n", int(rows), int(blocks), int(count));
             return 1;
         }

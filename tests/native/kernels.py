@@ -72,12 +72,24 @@ class Dense:
         codes[random.random(shape, dtype=np.float32) < zeros] = 0
         return cls.of(bits, codes, (random.standard_normal((shape[0], shape[1] // BLOCK)) / 100).astype(np.float16))
 
+    @classmethod
+    def random_group(cls, bits: int, shape: tuple[int, int], zeros: float, seed: int = 0) -> "Dense":
+        """As `random`, with at most four weights in each eight, a layout of its own being for those that have many."""
+        random = np.random.default_rng(seed)
+        most = 1 << bits - 1
+        codes = random.integers(-most, most, (shape[0], shape[1] // 8, 8), dtype=np.int8)
+        codes[random.random(codes.shape, dtype=np.float32).argsort(axis=2).argsort(axis=2) >= 4] = 0
+        codes[random.random(codes.shape, dtype=np.float32) < zeros] = 0
+        scales = (random.standard_normal((shape[0], shape[1] // BLOCK)) / 100).astype(np.float16)
+        return cls.of(bits, codes.reshape(shape), scales)
 
-def pack(library: ctypes.CDLL, matrix: Dense) -> Array:
-    """The packed matrix; what it may not reach is checked."""
+
+def pack(library: ctypes.CDLL, matrix: Dense, kernel: int | None = None) -> Array:
+    """The matrix packed for a kernel, the best one as a rule; what it may not reach is checked."""
     bits, *shape = numbers(matrix.bits, *matrix.weights.shape)
     out = aligned(library.sned_pack_bound(bits, *shape))
-    used = library.sned_pack_dense(bits, pointer(matrix.data), *shape, pointer(out))
+    best = library.sned_best_kernel() if kernel is None else kernel
+    used = library.sned_pack_dense(best, bits, pointer(matrix.data), *shape, pointer(out))
     assert used <= len(out)
     return out[:used]
 

@@ -1,0 +1,80 @@
+// From packed rows back to plain ones.
+
+#include <algorithm>
+#include <vector>
+
+#include "groups.h"
+
+namespace sned {
+namespace {
+
+void unpack_masked(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales) {
+    const int64_t width = matrix->columns, blocks = blocks_of(width);
+    const int32_t zero = zero_of(matrix->bits), low = matrix->bits == 8 ? 255 : 15;
+    each_block(matrix, panel, [&](int64_t index, const Block & block) {
+        const uint8_t * value = block.values;
+        for (int64_t step = 0; step < kSteps; ++step) {
+            const uint64_t bits = word(block.masks + 8 * step);
+            for (int64_t i = 0; i < kStepBytes; ++i) {
+                const int32_t weight = bits >> i & 1 ? (*value++ >> block.shift & low) - zero : 0;
+                weights[i / 4 * width + index * kBlock + 4 * step + i % 4] = int8_t(weight);
+            }
+        }
+        for (int64_t row = 0; row < kRows; ++row) std::memcpy(scales + 2 * (row * blocks + index), block.scales + 2 * row, 2);
+    });
+}
+
+void unpack_grouped(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales) {
+    const int64_t width = matrix->columns, blocks = blocks_of(width), bits = matrix->bits;
+    const uint8_t * at = panel_at(matrix, panel);
+    std::fill_n(weights, kRows * width, int8_t(0));
+    for (int64_t block = 0; block < blocks; ++block, at += group_block(bits)) {
+        const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
+        for (int64_t row = 0; row < kRows; ++row) {
+            std::memcpy(scales + 2 * (row * blocks + block), at + 2 * row, 2);
+            for (int64_t group = 0; group < kGroups; ++group) {
+                const uint8_t mask = group_mask(masks, row, group);
+                int8_t * to = weights + row * width + block * kBlock + group * kGroup;
+                int64_t next = 0;
+                for (int64_t column = 0; column < kGroup; ++column) {
+                    if (!(mask >> column & 1) || next == kSlots) continue;
+                    const SlotPlace place = slot_place(bits, row, slots_of(mask)[size_t(next++)]);
+                    const uint8_t value = values[group * group_values(bits) + place.byte];
+                    to[column] = bits == 8 ? int8_t(value) : int8_t((value >> place.shift & 15) - 8);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales) {
+    if (matrix->layout == SNED_GROUPS) unpack_grouped(matrix, panel, weights, scales);
+    else unpack_masked(matrix, panel, weights, scales);
+}
+
+}  // namespace sned
+
+extern "C" void sned_unpack_dense(const sned_packed * matrix, void * out) {
+    using namespace sned;
+    const int64_t width = matrix->columns, blocks = blocks_of(width);
+    std::vector<int8_t> weights(size_t(kRows * width));
+    std::vector<uint8_t> scales(size_t(kRows * 2 * blocks));
+    auto * to = static_cast<uint8_t *>(out);
+    for (int64_t row = 0; row < matrix->rows; ++row) {
+        const int64_t in = row % kRows;
+        if (in == 0) unpack_panel(matrix, row / kRows, weights.data(), scales.data());
+        for (int64_t block = 0; block < blocks; ++block) {
+            const int8_t * from = &weights[size_t(in * width + block * kBlock)];
+            std::memcpy(to, &scales[size_t(2 * (in * blocks + block))], 2);
+            to += 2;
+            if (matrix->bits == 8) {
+                std::memcpy(to, from, kBlock);
+                to += kBlock;
+                continue;
+            }
+            for (int64_t i = 0; i < kBlock / 2; ++i) *to++ = uint8_t((from[i] + 8) | (from[i + kBlock / 2] + 8) << 4);
+        }
+    }
+}
