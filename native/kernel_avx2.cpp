@@ -9,6 +9,8 @@
 namespace sned {
 namespace {
 
+constexpr int64_t kHalfValues = kBlock * kRows / 2;  // bytes, of a block half of whose weights are zeros
+
 // Sixteen weights' places among the next values, as the sum of two entries: what eight bits of mask say of their own, and
 // how far they move the next eight.
 struct WideSpreading {
@@ -57,6 +59,7 @@ SNED_TARGET void one8(const uint8_t * at, const Column & column, int64_t blocks,
     }
     for (int64_t block = 0; block < blocks; ++block) {
         const uint8_t *masks = at + kScaleBytes, *value = masks + (Masked ? kMaskBytes : 0);
+        prefetch(at, Masked ? kScaleBytes + kMaskBytes + kHalfValues : kScaleBytes + kBlock * kRows);
         const __m256 scale = _mm256_set1_ps(column.scales[block]);
         const __m256 both[2] = {_mm256_mul_ps(scales_at(at), scale), _mm256_mul_ps(scales_at(at + kScaleBytes / 2), scale)};
 #pragma GCC unroll 8
@@ -101,6 +104,7 @@ SNED_TARGET void one4(const uint8_t * at, const Column & column, int64_t blocks,
     int64_t block = 0;
     for (; block + 2 <= blocks; block += 2) {
         const uint8_t *masks = at + 2 * kScaleBytes, *low = masks + 2 * kMaskBytes, *high = low;
+        prefetch(at, 2 * (kScaleBytes + kMaskBytes) + kHalfValues);
         block4<0>(at, masks, low, column, block, out);
         block4<4>(at + kScaleBytes, masks + kMaskBytes, high, column, block + 1, out);
         at = low > high ? low : high;
@@ -144,17 +148,21 @@ SNED_TARGET void multiply_avx2(const sned_packed * matrix, const void * columns,
     const Tile tile = {weights, reinterpret_cast<float *>(weights + kRows * width)};
     const bool grouped = matrix->layout == SNED_GROUPS;
     for (int64_t row = first; row < last; row += kRows) {
-        if (count > 1) {
+        if (count > 2) {
             if (grouped) unpack_groups(matrix, row / kRows, tile);
             else unpack_masks(matrix, row / kRows, tile);
             multiply_tile(matrix, tile, columns, count, last - row, y + row, stride);
             continue;
         }
-        __m256 out[2];
         const uint8_t * at = panel_at(matrix, row / kRows);
-        if (grouped) one_by_groups(matrix, at, Column(columns, width), out);
-        else one_by_masks(matrix, at, Column(columns, width), out);
-        for (int half = 0; half < 2; ++half) store(out[half], y + row + half * kSide, last - row - half * kSide);
+        for (int64_t j = 0; j < count; ++j) {
+            __m256 out[2];
+            if (grouped) one_by_groups(matrix, at, Column(columns, width, j), out);
+            else one_by_masks(matrix, at, Column(columns, width, j), out);
+            for (int64_t half = 0; half < kRows; half += kSide) {
+                store(out[half / kSide], y + j * stride + row + half, last - row - half);
+            }
+        }
     }
 }
 

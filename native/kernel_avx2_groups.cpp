@@ -28,26 +28,6 @@ struct SlotTable {
 
 constexpr SlotTable kSlotTable;
 
-// For each mask of a group, which of a row's four bytes (slots 0, 3, 1 and 2) is in a column, 4 where none is.
-struct ColumnTable {
-    uint8_t slots[256][kGroup] = {};
-
-    constexpr ColumnTable() {
-        constexpr uint8_t kByte[kSlots] = {0, 2, 3, 1};
-        for (int mask = 0; mask < 256; ++mask) {
-            int low = 0, high = 0;
-            for (int column = 0; column < int(kGroup); ++column) {
-                const int slot = column < 4 ? low : kSlots - 1 - high;
-                const bool kept = mask >> column & 1 && slot >= 0 && slot < kSlots;
-                slots[mask][column] = kept ? kByte[slot] : 4;
-                (column < 4 ? low : high) += kept;
-            }
-        }
-    }
-};
-
-constexpr ColumnTable kColumns;
-
 SNED_TARGET SNED_INLINE __m256i both_lanes(const uint8_t * table) { return _mm256_broadcastsi128_si256(load128(table)); }
 
 // Which of a group's activations belong to the slots.
@@ -84,6 +64,7 @@ SNED_TARGET void groups4(const uint8_t * at, const Column & column, int64_t bloc
     for (auto & each : out) each = _mm256_setzero_ps();
     for (int64_t block = 0; block < blocks; ++block, at += group_block(4)) {
         const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
+        prefetch(at, group_block(4));
         __m256i sums = _mm256_setzero_si256();
 #pragma GCC unroll 4
         for (int group = 0; group < kGroups; ++group) {
@@ -116,6 +97,7 @@ SNED_TARGET void groups8(const uint8_t * at, const Column & column, int64_t bloc
     }
     for (int64_t block = 0; block < blocks; ++block, at += group_block(8)) {
         const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
+        prefetch(at, group_block(8));
         const __m256 scale = _mm256_set1_ps(column.scales[block]);
         const __m256 both[2] = {_mm256_mul_ps(scales_at(at), scale), _mm256_mul_ps(scales_at(at + 2 * kSide), scale)};
 #pragma GCC unroll 4
@@ -147,6 +129,34 @@ SNED_TARGET void groups8(const uint8_t * at, const Column & column, int64_t bloc
     for (int side = 0; side < 2; ++side) out[side] = joined(chains[side]);
 }
 
+// Puts a row's four values, which are those of slots 0, 3, 1 and 2, to the places of half a group's columns.
+struct Spread {
+    __m256i pick[2][2], slots[2], before, own, rows, zero;
+
+    SNED_TARGET explicit Spread(int zero_) {
+        const auto lanes = [](__m128i lane) SNED_TARGET { return _mm256_broadcastsi128_si256(lane); };
+        const __m128i low = _mm_set_epi8(6, 6, 6, 6, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0, 0, 0);
+        for (int side = 0; side < 2; ++side) {
+            for (int half = 0; half < 2; ++half) pick[side][half] = lanes(_mm_add_epi8(low, _mm_set1_epi8(char(8 * side + half))));
+        }
+        // By the columns kept before this one in its half: the byte that has the slot's value.
+        slots[0] = lanes(_mm_set_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 3, 3, 2, 3, 2, 2, 0));
+        slots[1] = lanes(_mm_set_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 3, 2, 3, 3, 1));
+        before = _mm256_set1_epi32(0x07030100);
+        own = _mm256_set1_epi32(0x08040201);
+        rows = lanes(_mm_set_epi8(12, 12, 12, 12, 8, 8, 8, 8, 4, 4, 4, 4, 0, 0, 0, 0));
+        zero = _mm256_set1_epi8(char(zero_));
+    }
+
+    SNED_TARGET SNED_INLINE __m256i weights(__m256i fours, __m256i masks, int side, int half) const {
+        const __m256i mask = _mm256_shuffle_epi8(masks, pick[side][half]);
+        const __m256i absent = _mm256_cmpeq_epi8(_mm256_and_si256(mask, own), _mm256_setzero_si256());
+        const __m256i found = _mm256_shuffle_epi8(slots[half], _mm256_and_si256(mask, before));
+        const __m256i places = _mm256_or_si256(_mm256_or_si256(found, rows), absent);
+        return _mm256_xor_si256(_mm256_shuffle_epi8(_mm256_xor_si256(fours, zero), places), zero);
+    }
+};
+
 }  // namespace
 
 SNED_TARGET void one_by_groups(const sned_packed * matrix, const uint8_t * at, const Column & column, __m256 (&out)[2]) {
@@ -157,28 +167,21 @@ SNED_TARGET void one_by_groups(const sned_packed * matrix, const uint8_t * at, c
 
 SNED_TARGET void unpack_groups(const sned_packed * matrix, int64_t panel, const Tile & tile) {
     const int64_t blocks = blocks_of(matrix->columns), bits = matrix->bits;
-    const __m128i zero = _mm_set1_epi8(bits == 8 ? 0 : 8);
+    const Spread spread(zero_of(bits) & 15);
     const uint8_t * at = panel_at(matrix, panel);
     for (int64_t block = 0; block < blocks; ++block, at += group_block(bits)) {
         const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
-        uint8_t * to = tile.weights + block * kBlock * kRows;
-        for (int64_t group = 0; group < kGroups; ++group, to += 2 * kStepBytes) {
-            alignas(32) uint32_t four[kRows];  // of each row, what is in slots 0, 3, 1 and 2
+        auto * to = reinterpret_cast<__m256i *>(tile.weights + block * kBlock * kRows);
+        for (int group = 0; group < kGroups; ++group, to += 4) {
             const uint8_t * from = values + group * group_values(bits);
-            const __m256i low = bits == 8 ? load256(from) : nibbles(load256(from), 0);
-            const __m256i high = bits == 8 ? load256(from + 32) : nibbles(load256(from), 1);
-            _mm256_store_si256(reinterpret_cast<__m256i *>(four), _mm256_unpacklo_epi16(low, high));
-            _mm256_store_si256(reinterpret_cast<__m256i *>(four + kSide), _mm256_unpackhi_epi16(low, high));
-            for (int64_t row = 0; row < kRows; ++row) {
-                const auto mask = group_mask(masks, row, group);
-                const __m128i places = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(kColumns.slots[mask]));
-                // What is not kept is a zero: bytes behind the four.
-                const __m128i kept = _mm_insert_epi32(zero, int(four[row]), 0);
-                const __m128i plain = _mm_shuffle_epi8(kept, places);
-                const uint64_t both = uint64_t(_mm_cvtsi128_si64(plain));
-                const auto first = uint32_t(both), second = uint32_t(both >> 32);
-                std::memcpy(to + 4 * row, &first, sizeof first);
-                std::memcpy(to + kStepBytes + 4 * row, &second, sizeof second);
+            const __m256i mask = nibbles(load256(masks + group / 2 * 32), group % 2);
+            const __m256i first = bits == 8 ? load256(from) : nibbles(load256(from), 0);
+            const __m256i second = bits == 8 ? load256(from + 32) : nibbles(load256(from), 1);
+            const __m256i fours[2] = {_mm256_unpacklo_epi16(first, second), _mm256_unpackhi_epi16(first, second)};
+            for (int side = 0; side < 2; ++side) {
+                for (int half = 0; half < 2; ++half) {
+                    _mm256_store_si256(to + 2 * half + side, spread.weights(fours[side], mask, side, half));
+                }
             }
         }
         for (int64_t row = 0; row < kRows; row += kSide) {

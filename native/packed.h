@@ -44,6 +44,10 @@ int sned_best_kernel(void);
 int sned_has_kernel(int kernel);
 const char * sned_kernel_name(int kernel);
 
+// Whether a kernel multiplies one token with such a matrix sooner than ggml's own kernels on such a processor do with the
+// plain one, and many tokens about as soon; as measured (docs/sparse-backend.md).
+int sned_is_faster(int kernel, int64_t bits, int64_t layout);
+
 // Bytes that a matrix takes at most, whatever its zeros.
 size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns);
 

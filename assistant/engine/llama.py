@@ -76,8 +76,6 @@ class LlamaEngine:
         self._options = options
         self._side_by_side: set[SideBySide] = set()
         shape = read_shape(path)
-        if options.check_memory:
-            check_memory(path, shape, options.context)
         self._handle, backend = _load(path, shape, options)
         self._context: Any = None
         try:
@@ -308,12 +306,16 @@ def _load(path: Path, shape: ModelShape, options: LlamaOptions) -> tuple[Any, st
     """The model's handle, and what computes with its matrices."""
     parameters = _model_parameters(options)
     placement = place(path, options.sparse_backend, parameters)
+    if options.check_memory:
+        check_memory(path, shape, options.context, placement.saved_bytes)
     if not placement.matrices:
         return load_model(path, shape, parameters), placement.backend
     try:
         return load_model(path, shape, parameters, placement.matrices), placement.backend
     except EngineError as error:
         reason = str(error)
+    if options.check_memory:
+        check_memory(path, shape, options.context)
     handle = load_model(path, shape, _model_parameters(options))  # a file that is damaged fails here, too
     _log.warning("%s is loaded without the sparse backend: %s", path, reason)
     return handle, DENSE

@@ -60,13 +60,15 @@ def read_shape(path: Path) -> ModelShape:
         raise EngineError(str(error)) from error
 
 
-def check_memory(path: Path, shape: ModelShape, context: int) -> None:
+def check_memory(path: Path, shape: ModelShape, context: int, saved: int = 0) -> None:
     """Refuses a model that is larger than the memory now available.
+
+    Its matrices take `saved` bytes less than in a plain file, if some are packed.
 
     Raises:
         EngineError: it is.
     """
-    needed, available = shape.memory(context), psutil.virtual_memory().available
+    needed, available = shape.memory(context) - saved, psutil.virtual_memory().available
     if needed > available:
         raise EngineError(
             f"{path} needs {_gib(needed)} of memory with a context of {context}, and {_gib(available)} are available; "

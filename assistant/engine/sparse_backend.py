@@ -14,28 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
-
 from assistant.engine.native import capture_log, llama_cpp
+from assistant.engine.packable import MATRIX, Packable, packable_matrices
 from assistant.errors import CheckpointError
-from export.sparse.dense import Q8_0, VALUES_OF, coded
-from export.sparse.records import is_sparse, read_records
-from prune.gguf_file import GGUFFile, TensorInfo
 
 SparseBackend = Literal["auto", "on", "off"]
 
 LIBRARY = Path(__file__).parent / "lib" / "libsned_sparse.so"
 DENSE = "dense"
 
-# The one kernel that is faster than llama.cpp's own for 8-bit values in order; others have to be asked for.
-_FAST_KERNEL = 2
 _INTERFACE = 3  # SNED_INTERFACE of native/packed.h
-_MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
-_OUTPUT = "output.weight"
-_MOST_COLUMNS = 1 << 17
-_SAMPLE_BLOCKS = 2048
-_FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
 
 _log = logging.getLogger("sned.llama")
 
@@ -46,7 +34,7 @@ class Available:
 
     Attributes:
         kernel: the fastest kernel's name; empty where the backend cannot be used.
-        fast: whether that kernel is faster than dense matrices, so that it is used unasked.
+        fast: whether that kernel is faster than dense matrices, so that it is used unasked: with 8-bit values at least.
         reason: why the backend cannot be used; empty where it can.
     """
 
@@ -67,15 +55,17 @@ class Placement:
     Attributes:
         matrices: the names of those that are packed.
         backend: what computes with them: `dense`, or `sparse` and the kernel's name.
+        saved_bytes: what they take less than as plain ones.
     """
 
-    def __init__(self, matrices: Collection[str], parameters: Any) -> None:
+    def __init__(self, matrices: Collection[Packable], parameters: Any) -> None:
         """Enters matrices, if there are any, into a `llama_model_params`."""
-        self.matrices = matrices
+        self.matrices = [each.name for each in matrices]
         self.backend = DENSE
+        self.saved_bytes = sum(each.dense_bytes - each.packed_bytes for each in matrices)
         if not matrices:
             return
-        patterns = patterns_of(matrices)
+        patterns = patterns_of(self.matrices)
         buffer_type = load_library().sned_sparse_buffer_type()
         self._overrides = (_Override * (len(patterns) + 1))(
             *(_Override(pattern.encode(), buffer_type) for pattern in patterns)
@@ -108,7 +98,13 @@ def available() -> Available:
     if not load(str(LIBRARY).encode()):
         return Available(reason="ggml refuses it")
     kernel = library.sned_best_kernel()
-    return Available(library.sned_kernel_name(kernel).decode(), fast=kernel == _FAST_KERNEL)
+    return Available(library.sned_kernel_name(kernel).decode(), fast=bool(library.sned_is_faster(kernel, 8, 1)))
+
+
+def is_faster(matrix: Packable) -> bool:
+    """Whether the backend, which is available, is faster with this matrix than llama.cpp is with the dense one."""
+    library = load_library()
+    return bool(library.sned_is_faster(library.sned_best_kernel(), matrix.bits, matrix.layout))
 
 
 def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
@@ -116,75 +112,32 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
 
     Args:
         path: a plain or a sparse GGUF; of others nothing is packed.
-        mode: `auto` packs where it makes the model faster, `on` wherever it is possible.
+        mode: `auto` packs what the model is faster with, `on` whatever can be packed.
         parameters: a `llama_model_params`.
     """
     layers = parameters.n_gpu_layers  # those below 0 are all of them
     if mode == "off" or layers > 0 or (layers < 0 and llama_cpp.llama_supports_gpu_offload()):
         return Placement([], parameters)
     try:
-        matrices = placed_matrices(path)
+        matrices = packable_matrices(path)
     except CheckpointError:
         return Placement([], parameters)  # who loads it says what is wrong
-    if not matrices or not (found := available()).kernel or (mode == "auto" and not found.fast):
+    if not matrices or not available().kernel:
         return Placement([], parameters)
-    return Placement(matrices, parameters)
-
-
-def placed_matrices(path: Path) -> list[str]:
-    """The names of the matrices that the backend computes with: those of `pruned_matrices`, and with them the output.
-
-    That one has all its weights. It is as large as a quarter of a small model, read for every token, and from panels in
-    large pages that is done sooner than from rows.
-
-    Raises:
-        CheckpointError: the file is damaged.
-    """
-    matrices = pruned_matrices(path)
-    with GGUFFile(path) as file:
-        output = file.tensors.get(_OUTPUT)
-        if matrices and output is not None and output.type is Q8_0 and output.shape[-1] <= _MOST_COLUMNS:
-            matrices.append(_OUTPUT)
-    return matrices
-
-
-def pruned_matrices(path: Path) -> list[str]:
-    """The names of a model's matrices that have many zeros and are of a type that can be packed.
-
-    Raises:
-        CheckpointError: the file is damaged.
-    """
-    with GGUFFile(path) as file:
-        if is_sparse(file):
-            packed = read_records(file).values()
-            shapes = [(each.name, each.shape, each.dense_type) for each in packed]
-            return [name for name, shape, kind in shapes if _can_pack(name, shape, kind)]
-        tensors = [each for each in file.tensors.values() if _can_pack(each.name, each.shape, each.type)]
-        return [each.name for each in tensors if _zeros(file, each) >= _FEW_ZEROS]
+    if mode == "auto":
+        matrices = [each for each in matrices if is_faster(each)]
+    # An output that has all its weights is no reason by itself.
+    return Placement(matrices if any(each.zeros for each in matrices) else [], parameters)
 
 
 def patterns_of(names: Collection[str]) -> list[str]:
     """Regular expressions that match these matrices and no others, one for each kind: llama.cpp tries every one."""
     blocks: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        if match := _MATRIX.fullmatch(name):
+        if match := MATRIX.fullmatch(name):
             blocks[match[2]].append(match[1])
-    others = [f"^{re.escape(name)}$" for name in names if not _MATRIX.fullmatch(name)]
+    others = [f"^{re.escape(name)}$" for name in names if not MATRIX.fullmatch(name)]
     return others + [rf"^blk\.({'|'.join(numbers)})\.{kind}\.weight$" for kind, numbers in blocks.items()]
-
-
-def _can_pack(name: str, shape: tuple[int, ...], kind: GGMLQuantizationType) -> bool:
-    fits = kind in VALUES_OF and len(shape) == 2 and shape[-1] <= _MOST_COLUMNS
-    return fits and _MATRIX.fullmatch(name) is not None
-
-
-def _zeros(file: GGUFFile, tensor: TensorInfo) -> float:
-    """The share of zeros in the matrix's first blocks."""
-    block, block_bytes = GGML_QUANT_SIZES[tensor.type]
-    data = np.frombuffer(next(iter(file.copy_chunks(tensor, _SAMPLE_BLOCKS * block_bytes))), dtype=np.uint8)
-    blocks = data[: data.size // block_bytes * block_bytes].reshape(-1, block_bytes)
-    matrix = coded(blocks.ravel(), (len(blocks), block), tensor.type)
-    return 1 - np.count_nonzero(matrix.codes) / matrix.codes.size
 
 
 @functools.cache

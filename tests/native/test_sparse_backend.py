@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
@@ -16,41 +17,46 @@ import pytest
 from gguf.constants import GGMLQuantizationType
 
 from assistant.cli.options import without_sparse_backend
-from assistant.engine import llama, sparse_backend
+from assistant.engine import llama, memory, sparse_backend
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.loading import load_model
 from assistant.engine.memory import ModelShape, read_shape
 from assistant.engine.native import llama_cpp
+from assistant.engine.packable import packable_matrices
 from assistant.engine.protocol import Prompt, Sampling, Segment
 from assistant.engine.sparse_backend import (
     LIBRARY,
     SparseBackend,
     available,
+    is_faster,
     patterns_of,
     place,
-    placed_matrices,
-    pruned_matrices,
 )
 from assistant.errors import EngineError
 from assistant.settings import load_settings
+from export.sparse.choice import SparseOptions
 from export.sparse.convert import dense_to_sparse
 from export.sparse.dense_view import DenseView
+from export.sparse.layout import Pattern
 from export.sparse.reader import SparseFile
-from prune.gguf_file import TensorInfo
+from prune.gguf_file import GGUFFile, TensorInfo
+from tests.native.kernels import aligned, load, numbers, pointer
 from tests.prune.tiny_models import BLOCKS, write_tiny_model
 
 PROMPTS = ("def f(x):\n", "import os", "for i in")
 built = pytest.mark.skipif(not LIBRARY.is_file(), reason="the native libraries are not built")
 
 
-def pruned(path: Path, quantisation: GGMLQuantizationType) -> Path:
-    """A model whose matrices have half of their weights, one of them all."""
+def pruned(path: Path, quantisation: GGMLQuantizationType, *, grouped: bool = False) -> Path:
+    """A model whose matrices have half of their weights, one of them all; `grouped`: of each eight, four."""
     random = np.random.default_rng(1)
     weights = write_tiny_model(path, "qwen2").weights
     replaced = {}
     for name, values in weights.items():
         if values.ndim == 2 and name.startswith("blk.") and name != "blk.1.attn_k.weight":
-            replaced[name] = np.where(random.random(values.shape) < 0.5, 0, values).astype(np.float32)
+            groups = random.random((values.shape[0], values.shape[1] // 8, 8))
+            zeros = groups.argsort(axis=2).argsort(axis=2) >= 4 if grouped else groups < 0.5
+            replaced[name] = np.where(zeros.reshape(values.shape), 0, values).astype(np.float32)
     replaced["output.weight"] = random.standard_normal(weights["token_embd.weight"].shape).astype(np.float32) / 8
     write_tiny_model(path, "qwen2", quantisation, replace=replaced)
     return path
@@ -94,12 +100,49 @@ def logits(path: Path, mode: SparseBackend, batch: int) -> np.ndarray:
 
 
 def test_matrices_with_zeros_are_found(files: tuple[Path, Path], tmp_path: Path) -> None:
-    names = pruned_matrices(files[0])
+    names = pruned_names(files[0])
     assert len(names) == 7 * BLOCKS - 1
-    assert not {"blk.1.attn_k.weight", "token_embd.weight"} & set(names)
-    with_output = "output.weight" in placed_matrices(files[0])
+    assert not {"blk.1.attn_k.weight", "token_embd.weight"} & names
+    with_output = "output.weight" in {each.name for each in packable_matrices(files[0])}
     assert with_output == ("Q8_0" in files[0].parent.name)
-    assert pruned_matrices(write_tiny_model(tmp_path / "dense.gguf", "qwen2").path) == []
+    assert packable_matrices(write_tiny_model(tmp_path / "dense.gguf", "qwen2").path) == []
+
+
+@built
+@pytest.mark.parametrize("pattern", ["unstructured", "4:8"])
+def test_what_matrices_will_take_is_known_beforehand(files: tuple[Path, Path], tmp_path: Path, pattern: str) -> None:
+    plain, sparse = files
+    if pattern == "4:8":
+        kind = GGMLQuantizationType.Q8_0 if "Q8_0" in plain.parent.name else GGMLQuantizationType.Q4_0
+        plain, sparse = pruned(tmp_path / "plain.gguf", kind, grouped=True), tmp_path / "sparse.gguf"
+        dense_to_sparse(plain, sparse, SparseOptions(Pattern.parse(pattern)))
+    library = load()
+    for path in (plain, sparse):
+        matrices = packable_matrices(path)
+        # A matrix that is not of the pattern says so, and the output has no zeros.
+        assert {each.grouped for each in matrices if each.zeros} == {pattern == "4:8"}
+        with GGUFFile(plain) as file:
+            for each in matrices:
+                tensor = file.tensors[each.name]
+                data = np.frombuffer(file.read(tensor), dtype=np.uint8)
+                assert each.dense_bytes == data.size
+                out = aligned(library.sned_pack_bound(*numbers(each.bits, *each.shape)))
+                kernel, shape = library.sned_best_kernel(), numbers(*each.shape)
+                used = library.sned_pack_dense(kernel, *numbers(each.bits), pointer(data), *shape, pointer(out))
+                assert out[:40].view(np.int64)[4] == (each.layout if kernel < 2 else min(each.layout, 1))
+                assert used == pytest.approx(each.packed_bytes + 200, rel=0.2)  # tiny ones are less regular
+
+
+@built
+def test_memory_is_checked_for_what_is_packed(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, context = files[1], 256
+    dense = read_shape(path).memory(context)
+    saved = place(path, "on", llama_cpp.llama_model_default_params()).saved_bytes
+    assert 0 < saved < read_shape(path).weight_bytes
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=dense - saved // 2))
+    assert written(path, "on")[0] != "dense"
+    with pytest.raises(EngineError, match="of memory"):
+        written(path, "off")
 
 
 def test_patterns_match_these_matrices_alone() -> None:
@@ -121,9 +164,15 @@ def test_greedy_text_is_the_same(files: tuple[Path, Path]) -> None:
     assert ("dense", texts) == written(files[0], "off")
 
 
+def pruned_names(path: Path) -> set[str]:
+    return {each.name for each in packable_matrices(path) if each.zeros}
+
+
 @built
 @pytest.mark.skipif(not available().fast, reason="auto leaves this processor's kernel alone")
 def test_it_is_used_unless_it_is_turned_off(files: tuple[Path, Path], tmp_path: Path) -> None:
+    if not all(is_faster(each) for each in packable_matrices(files[0])):
+        pytest.skip("this processor computes with such matrices sooner as plain ones")
     source = tmp_path / "a.py"
     source.write_text("def f(x):\n    ")
     command = [Path(sys.executable).with_name("sned"), "complete", f"{source}:2:5", "--model", files[0], "--json"]
@@ -134,6 +183,18 @@ def test_it_is_used_unless_it_is_turned_off(files: tuple[Path, Path], tmp_path: 
     ]
     assert [each["backend"] for each in answers] == [f"sparse ({available().kernel})", "dense"]
     assert answers[0]["text"] == answers[1]["text"]
+
+
+@built
+def test_unasked_it_takes_what_it_is_faster_with(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = {"output.weight", *sorted(pruned_names(files[0]))[:3]}
+    monkeypatch.setattr(sparse_backend, "is_faster", lambda matrix: matrix.name in wanted)
+    packed = place(files[0], "auto", llama_cpp.llama_model_default_params()).matrices
+    assert set(packed) == wanted & {each.name for each in packable_matrices(files[0])}
+    # The output by itself is nothing to begin with.
+    monkeypatch.setattr(sparse_backend, "is_faster", lambda matrix: matrix.name == "output.weight")
+    assert place(files[0], "auto", llama_cpp.llama_model_default_params()).backend == "dense"
+    assert len(place(files[0], "on", llama_cpp.llama_model_default_params()).matrices) > len(packed)
 
 
 def test_turned_off_it_is_off_for_what_is_started_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,9 +267,9 @@ def test_no_plain_copy_of_a_packed_matrix_is_made(files: tuple[Path, Path], monk
 
     monkeypatch.setattr(DenseView, "_fill_unpacked", recorded)
     assert written(files[1], "on")[0] != "dense"
-    assert not set(unpacked) & set(pruned_matrices(files[1]))
+    assert not set(unpacked) & pruned_names(files[1])
     assert written(files[1], "off")[0] == "dense"
-    assert set(unpacked) >= set(pruned_matrices(files[1]))
+    assert set(unpacked) >= pruned_names(files[1])
 
 
 @built
