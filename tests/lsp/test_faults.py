@@ -65,6 +65,20 @@ async def test_a_model_removed_while_loaded_goes_on_and_is_missed_at_the_next_st
         assert "no model file" in (await editor.status("failed")).message
 
 
+async def test_a_file_that_vanishes_while_it_is_open_is_completed_as_before(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    path = project / "a.py"
+    path.write_text("value = ")
+    async with Editor(command=failing("never"), folders=[project]) as editor:
+        uri = editor.open(path.as_uri(), path.read_text())
+        assert await editor.ask(uri, 0, 8)
+        shutil.rmtree(project)
+        editor.insert(uri, 0, 8, "1 - ")
+        assert await editor.ask(uri, 0, 12)
+        assert await editor.command_result("test.text", uri) == "value = 1 - "
+
+
 @pytest.mark.parametrize("line", [10**6, 2**31 - 1])
 async def test_positions_outside_the_text_are_answered(line: int) -> None:
     async with Editor(command=failing("never")) as editor:
