@@ -21,6 +21,16 @@ def closers(text: str) -> str:
     return "".join(_CLOSERS[opener] for opener in reversed(opened))
 
 
+def closes_more(text: str) -> bool:
+    """Whether `text` closes a bracket that it did not open."""
+    depth = 0
+    for character in _QUOTED.sub("", text):
+        depth += (character in _CLOSERS) - (character in _CLOSERS.values())
+        if depth < 0:
+            return True
+    return False
+
+
 def missing_closers(line: str, below: str) -> str:
     """The brackets that end what `line` opens; none if the lines `below` do, by their indentation.
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from assistant.brackets import closers
+from assistant.brackets import closers, closes_more
 from assistant.filters import Site
 from assistant.grammars import Grammar, Parse, parse
 from assistant.syntax import error_count, excerpt
@@ -27,6 +27,8 @@ _ENDS: dict[Grammar, tuple[str, ...]] = {
     Grammar.TYPESCRIPT: (*_BRACE_ENDS, *_TRY_ENDS),
     Grammar.TSX: (*_BRACE_ENDS, *_TRY_ENDS),
 }
+# What a line of Python begins with that a `:` may end; after a bracket that was opened above, any may be one's end.
+_HEADER = re.compile(r"^\s*(?:async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b", re.M)
 _MARKUP = {Grammar.JAVASCRIPT, Grammar.TSX}
 
 _TOKEN_ENDS = re.compile(r"(?<=\w)(?=\W)|(?<=[^\w\s])")
@@ -93,17 +95,23 @@ class _Errors:
 
     def _ended(self, text: str) -> Iterator[str]:
         """What `text` may come to, the likeliest first: an open bracket makes an error of all that follows."""
-        closed, ends = self.closed(text), _ENDS[self._grammar]
+        closed, ends = self.closed(text), self._ends(text)
         yield from closed
         yield text
         yield from (each + end for each in closed for end in ends)
         yield from (text + end for end in ends)
-        if self._grammar is Grammar.PYTHON:
+        if self._grammar is Grammar.PYTHON and "@" in self._line_head + text:
             head = text[text.rfind("\n") + 1 :] if "\n" in text else self._line_head
             # A decorator wants its function.
             yield text + "\n" + head[: len(head) - len(head.lstrip())] + "def f(): pass"
-            if text.count('"""') % 2:
-                yield text + '"""'
+        if self._grammar is Grammar.PYTHON and text.count('"""') % 2:
+            yield text + '"""'
+
+    def _ends(self, text: str) -> tuple[str, ...]:
+        written = self._line_head + text
+        if self._grammar is Grammar.PYTHON and not (_HEADER.search(written) or closes_more(written)):
+            return ()
+        return _ENDS[self._grammar]
 
 
 def _beginnings(text: str) -> Iterator[str]:
