@@ -112,8 +112,15 @@ Source = Annotated[HuggingFaceSource | HttpSource | FileSource | WheelPartsSourc
 SOURCE_KINDS = ("huggingface", "http", "file", "wheel-parts")
 
 
+FimOrder = Literal["suffix-first", "prefix-first"]
+
+
 class FimTokens(_Record):
-    """The special tokens of fill-in-the-middle, and the order of a prompt.
+    """The special tokens of fill-in-the-middle, and the order of a prompt: while somebody types, and `order_once`.
+
+    The latter is for a prompt that nothing follows, as in `sned complete`: the same order where it is not given. Typing
+    wants the text before the cursor last, so that a key costs its own tokens; where no key follows, what the model
+    predicts best by is best.
 
     `suffix-first` is `PREFIX SUFFIX text-after MIDDLE text-before`, `prefix-first` is
     `PREFIX text-before SUFFIX text-after MIDDLE`.
@@ -124,7 +131,12 @@ class FimTokens(_Record):
     middle: str = Field(min_length=1)
     repo_name: str | None = None
     file_separator: str | None = None
-    order: Literal["suffix-first", "prefix-first"] = "prefix-first"
+    order: FimOrder = "prefix-first"
+    order_once: FimOrder | None = None
+
+    def once(self) -> Self:
+        """The same tokens in the order for one prompt that nothing follows."""
+        return self.model_copy(update={"order": self.order_once or self.order})
 
 
 class CatalogModel(_Record):

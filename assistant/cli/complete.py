@@ -77,7 +77,7 @@ def complete(
         engine = open_model(selection, settings, gpu_layers=gpu_layers, check_memory=not ignore_memory)
         load_seconds = time.perf_counter() - started
         try:
-            completer = Completer(engine, find_fim_tokens(engine, selection.fim))
+            completer = Completer(engine, find_fim_tokens(engine, selection.fim).once())
             completion = completer.complete(before, after, options, cancel, Place(grammar))
             return completion, load_seconds, engine.info.backend
         finally:

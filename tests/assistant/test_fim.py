@@ -43,6 +43,21 @@ def test_catalogued_tokens_that_the_model_lacks_are_passed_over() -> None:
     assert (found.prefix, found.repo_name, found.order) == ("<fim_prefix>", None, "prefix-first")
 
 
+def test_a_prompt_that_nothing_follows_has_an_order_of_its_own_where_one_is_given() -> None:
+    assert QWEN.once().order == QWEN.order == "suffix-first"
+    best = QWEN.model_copy(update={"order_once": "prefix-first"})
+    assert best.order == "suffix-first"
+    assert fim_prompt(best.once(), "before", "after") == Prompt(
+        (
+            Segment("<|fim_prefix|>", special=True),
+            Segment("before"),
+            Segment("<|fim_suffix|>", special=True),
+            Segment("after"),
+            Segment("<|fim_middle|>", special=True),
+        )
+    )
+
+
 @pytest.mark.parametrize("known", KNOWN_TOKENS, ids=lambda known: known.prefix)
 def test_known_families_are_found_by_name(known: FimTokens) -> None:
     names = [known.prefix, known.suffix, known.middle, known.repo_name, known.file_separator]
