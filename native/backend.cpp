@@ -1,8 +1,9 @@
 // A ggml backend that computes with pruned matrices in packed form.
 //
-// It is an ACCEL device, so that every llama.cpp context has it, and takes one operation: MUL_MAT whose weights lie in its own
-// buffers. Whoever loads a model names the tensors that go there (`tensor_buft_overrides` of llama_model_params). Everything
-// else, the activations too, stays in ordinary memory: nothing is copied between backends.
+// It is an ACCEL device, so that every llama.cpp context has it, and takes two operations whose weights lie in its own
+// buffers: MUL_MAT, and GET_ROWS for embeddings that are the output matrix too. Whoever loads a model names the tensors that
+// go there (`tensor_buft_overrides` of llama_model_params). Everything else, the activations too, stays in ordinary memory:
+// nothing is copied between backends.
 
 #include <omp.h>
 #include <sys/mman.h>
@@ -240,6 +241,19 @@ void multiply(Context & context, const ggml_tensor * node) {
     }
 }
 
+// Rows of embeddings that are the output matrix as well.
+void get_rows(const ggml_tensor * node) {
+    const auto * matrix = packed_of(node->src[0]);
+    GGML_ASSERT(matrix && "weights that were never set");
+    const ggml_tensor * rows = node->src[1];
+    for (int64_t i = 0; i < rows->ne[0]; ++i) {
+        int32_t row;
+        std::memcpy(&row, static_cast<const char *>(rows->data) + i * int64_t(rows->nb[0]), sizeof row);
+        GGML_ASSERT(row >= 0 && row < matrix->rows);
+        sned_read_row(matrix, row, reinterpret_cast<float *>(static_cast<char *>(node->data) + i * int64_t(node->nb[1])));
+    }
+}
+
 const char * backend_name(ggml_backend_t) { return "SNED_SPARSE"; }
 
 void backend_free(ggml_backend_t backend) {
@@ -251,7 +265,9 @@ ggml_status backend_compute(ggml_backend_t backend, ggml_cgraph * graph) {
     auto & context = *static_cast<Context *>(backend->context);
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         const ggml_tensor * node = ggml_graph_node(graph, i);
-        if (node->op == GGML_OP_MUL_MAT && node->flags & GGML_TENSOR_FLAG_COMPUTE) multiply(context, node);
+        if (!(node->flags & GGML_TENSOR_FLAG_COMPUTE)) continue;
+        if (node->op == GGML_OP_MUL_MAT) multiply(context, node);
+        if (node->op == GGML_OP_GET_ROWS) get_rows(node);
     }
     return GGML_STATUS_SUCCESS;
 }
@@ -303,6 +319,10 @@ ggml_backend_t device_init(ggml_backend_dev_t device, const char *) {
 
 ggml_backend_buffer_type_t device_type_of_activations(ggml_backend_dev_t) { return ggml_backend_cpu_buffer_type(); }
 
+bool is_packed(const ggml_tensor * weights) {
+    return weights->buffer && ggml_backend_buffer_get_type(weights->buffer) == packed_type() && can_pack(weights);
+}
+
 bool device_supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
     switch (op->op) {
         case GGML_OP_NONE:
@@ -313,8 +333,12 @@ bool device_supports_op(ggml_backend_dev_t, const ggml_tensor * op) {
             return true;
         case GGML_OP_MUL_MAT: {
             const ggml_tensor *weights = op->src[0], *x = op->src[1];
-            return weights->buffer && ggml_backend_buffer_get_type(weights->buffer) == packed_type() && can_pack(weights) &&
-                   x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float) && op->type == GGML_TYPE_F32;
+            return is_packed(weights) && x->type == GGML_TYPE_F32 && x->nb[0] == sizeof(float) && op->type == GGML_TYPE_F32;
+        }
+        case GGML_OP_GET_ROWS: {
+            const ggml_tensor *weights = op->src[0], *rows = op->src[1];
+            return is_packed(weights) && rows->type == GGML_TYPE_I32 && ggml_nelements(rows) == rows->ne[0] &&
+                   op->type == GGML_TYPE_F32 && op->nb[0] == sizeof(float);
         }
         default:
             return false;

@@ -69,6 +69,9 @@ size_t sned_pack_file(int kernel, const sned_file_form * form, const void * file
 // The dense rows again, bit for bit: as Q8_0 or Q4_0.
 void sned_unpack_dense(const sned_packed * matrix, void * out);
 
+// One row as ggml makes floats of it.
+void sned_read_row(const sned_packed * matrix, int64_t row, float * out);
+
 // Bytes of one column's quantised activations, and the quantising: 32 share a scale, as in ggml's Q8_0.
 size_t sned_column_bytes(int64_t columns);
 void sned_quantise(int64_t columns, const float * x, void * column);

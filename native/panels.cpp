@@ -56,8 +56,32 @@ void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, u
 
 }  // namespace sned
 
-extern "C" void sned_unpack_dense(const sned_packed * matrix, void * out) {
-    using namespace sned;
+extern "C" {
+
+using namespace sned;
+
+void sned_read_row(const sned_packed * matrix, int64_t row, float * out) {
+    const int64_t width = matrix->columns, blocks = blocks_of(width), in = row % kRows;
+    const uint8_t * at = panel_at(matrix, row / kRows);
+    if (matrix->layout == SNED_WHOLE) {  // as embeddings are, of which some rows are wanted
+        for (int64_t block = 0; block < blocks; ++block, at += kScaleBytes + kBlock * kRows) {
+            const float scale = half_at(at + 2 * in);
+            for (int64_t i = 0; i < kBlock; ++i) {
+                const uint8_t value = at[kScaleBytes + i / 4 * kStepBytes + 4 * in + i % 4];
+                *out++ = float(value - zero_of(8)) * scale;
+            }
+        }
+        return;
+    }
+    std::vector<int8_t> weights(size_t(kRows * width));
+    std::vector<uint8_t> scales(size_t(kRows * 2 * blocks));
+    unpack_panel(matrix, row / kRows, weights.data(), scales.data());
+    for (int64_t i = 0; i < width; ++i) {
+        out[i] = float(weights[size_t(in * width + i)]) * half_at(&scales[size_t(2 * (in * blocks + i / kBlock))]);
+    }
+}
+
+void sned_unpack_dense(const sned_packed * matrix, void * out) {
     const int64_t width = matrix->columns, blocks = blocks_of(width);
     std::vector<int8_t> weights(size_t(kRows * width));
     std::vector<uint8_t> scales(size_t(kRows * 2 * blocks));
@@ -78,3 +102,5 @@ extern "C" void sned_unpack_dense(const sned_packed * matrix, void * out) {
         }
     }
 }
+
+}  // extern "C"

@@ -12,7 +12,7 @@ from export.sparse.records import SparseTensor, is_sparse, read_records
 from prune.gguf_file import GGUFFile, TensorInfo
 
 MATRIX = re.compile(r"blk\.(\d+)\.((?:attn|ffn)_\w+)\.weight")
-_OUTPUT = "output.weight"
+_OUTPUT, _EMBEDDING = "output.weight", "token_embd.weight"
 _MOST_COLUMNS = 1 << 17
 _SAMPLE_BLOCKS = 2048
 _FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
@@ -65,7 +65,7 @@ class Packable:
 def packable_matrices(path: Path) -> list[Packable]:
     """A model's matrices that have many zeros and are of a type that can be packed; with them the output, if it can be.
 
-    That one has all its weights. It is as large as a quarter of a small model, read for every token, and from panels in
+    That one has all its weights; where there is none, it is the embeddings. It is as large as a quarter of a small model, read for every token, and from panels in
     large pages that is done sooner than from rows.
 
     Raises:
@@ -73,9 +73,9 @@ def packable_matrices(path: Path) -> list[Packable]:
     """
     with GGUFFile(path) as file:
         matrices = _of_records(file) if is_sparse(file) else _with_zeros(file)
-        output = file.tensors.get(_OUTPUT)
+        output = file.tensors.get(_OUTPUT) or file.tensors.get(_EMBEDDING)
         if matrices and output is not None and output.type is Q8_0 and output.shape[-1] <= _MOST_COLUMNS:
-            matrices.append(Packable(_OUTPUT, (output.shape[0], output.shape[1]), output.type))
+            matrices.append(Packable(output.name, (output.shape[0], output.shape[1]), output.type))
     return matrices
 
 

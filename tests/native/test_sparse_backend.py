@@ -47,7 +47,7 @@ PROMPTS = ("def f(x):\n", "import os", "for i in")
 built = pytest.mark.skipif(not LIBRARY.is_file(), reason="the native libraries are not built")
 
 
-def pruned(path: Path, quantisation: GGMLQuantizationType, *, grouped: bool = False) -> Path:
+def pruned(path: Path, quantisation: GGMLQuantizationType, *, grouped: bool = False, tied: bool = False) -> Path:
     """A model whose matrices have half of their weights, one of them all; `grouped`: of each eight, four."""
     random = np.random.default_rng(1)
     weights = write_tiny_model(path, "qwen2").weights
@@ -57,7 +57,8 @@ def pruned(path: Path, quantisation: GGMLQuantizationType, *, grouped: bool = Fa
             groups = random.random((values.shape[0], values.shape[1] // 8, 8))
             zeros = groups.argsort(axis=2).argsort(axis=2) >= 4 if grouped else groups < 0.5
             replaced[name] = np.where(zeros.reshape(values.shape), 0, values).astype(np.float32)
-    replaced["output.weight"] = random.standard_normal(weights["token_embd.weight"].shape).astype(np.float32) / 8
+    if not tied:
+        replaced["output.weight"] = random.standard_normal(weights["token_embd.weight"].shape).astype(np.float32) / 8
     write_tiny_model(path, "qwen2", quantisation, replace=replaced)
     return path
 
@@ -143,6 +144,14 @@ def test_memory_is_checked_for_what_is_packed(files: tuple[Path, Path], monkeypa
     assert written(path, "on")[0] != "dense"
     with pytest.raises(EngineError, match="of memory"):
         written(path, "off")
+
+
+@built
+@pytest.mark.parametrize("batch", [1, 48])
+def test_embeddings_that_are_the_output_are_packed_once(tmp_path: Path, batch: int) -> None:
+    path = pruned(tmp_path / "tied.gguf", GGMLQuantizationType.Q8_0, tied=True)
+    assert "token_embd.weight" in place(path, "on", llama_cpp.llama_model_default_params()).matrices
+    np.testing.assert_array_equal(logits(path, "on", batch), logits(path, "off", batch))
 
 
 def test_patterns_match_these_matrices_alone() -> None:
