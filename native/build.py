@@ -12,7 +12,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +82,7 @@ def build_backend() -> None:
     if spec is None or spec.origin is None:
         raise UnavailableError("llama-cpp-python is not installed")
     base = Path(spec.origin).parent / "lib" / "libggml-base.so.0"
-    headers = Path(sysconfig.get_paths()["purelib"]) / "include"
+    headers = Path(spec.origin).parents[1] / "include"
     for needed in (base, headers / "ggml-backend.h"):
         if not needed.exists():
             raise UnavailableError(f"llama-cpp-python has no {needed.name}")
@@ -122,6 +121,13 @@ def compile_library(program: str, target: Path, arguments: Sequence[str | Path])
     Raises:
         UnavailableError: that failed.
     """
+    try:
+        _compile(program, target, arguments)
+    except OSError as error:
+        raise UnavailableError(str(error)) from error
+
+
+def _compile(program: str, target: Path, arguments: Sequence[str | Path]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name

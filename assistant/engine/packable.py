@@ -65,8 +65,8 @@ class Packable:
 def packable_matrices(path: Path) -> list[Packable]:
     """A model's matrices that have many zeros and are of a type that can be packed; with them the output, if it can be.
 
-    That one has all its weights; where there is none, it is the embeddings. It is as large as a quarter of a small model, read for every token, and from panels in
-    large pages that is done sooner than from rows.
+    That one has all its weights; where there is none, it is the embeddings. It is as large as a quarter of a small
+    model, read for every token, and from panels in large pages that is done sooner than from rows.
 
     Raises:
         CheckpointError: the file is damaged.

@@ -79,17 +79,19 @@ class Placement:
 def available() -> Available:
     """Whether the backend can be used here; warns once if it is there and was built for another ggml."""
     if not LIBRARY.is_file():
-        return Available(reason="it is not built")
+        return Available(reason="it is not built (sned doctor --build compiles it, where there is a C++ compiler)")
     try:
         library = load_library()
     except OSError as error:
         return Available(reason=f"it cannot be loaded ({error})")
     if not hasattr(library, "sned_interface") or library.sned_interface() != _INTERFACE:
-        return Available(reason="it was built from another version of sned; build it again: python native/build.py")
+        return Available(reason="it was built from another version of sned; build it again: sned doctor --build")
     built, running = library.sned_sparse_ggml().decode(), _running_ggml()
     if built != running:
         _log.warning(
-            "The sparse backend is off: it was built for ggml %s, and ggml %s runs; build it again.", built, running
+            "The sparse backend is off: it was built for ggml %s, and ggml %s runs (sned doctor --build).",
+            built,
+            running,
         )
         return Available(reason=f"it was built for ggml {built}, and ggml {running} runs")
     capture_log()  # ggml tells of it
