@@ -16,8 +16,8 @@ from prune.errors import CheckpointError
 _MOMENTUM = 0.9
 _SQUARES = 0.95
 _LEAST = 1e-12
-# Weights at a time: a few arrays of 32-bit floats of them fit into a second-level or third-level cache.
-_PIECE = 1 << 17
+# Weights at a time: a few arrays of as many 32-bit floats fit into a core's cache.
+_PIECE = 1 << 16
 
 
 class Adam:
@@ -60,7 +60,8 @@ class Adam:
 
     def _update_piece(self, weight: Tensor, gradient: Tensor, kept_mean: Tensor, kept_squares: Tensor) -> bool:
         """Moves neighbouring weights one step; False where their gradients are not finite."""
-        gradient.mul_(weight != 0)
+        # As floats: what mixes them with truth values is several times as slow.
+        gradient.mul_(torch.ne(weight, 0, out=torch.empty_like(weight)))
         mean = kept_mean.float().lerp_(gradient, 1 - _MOMENTUM)
         squares = kept_squares.float().mul_(_SQUARES).addcmul_(gradient, gradient, value=1 - _SQUARES)
         kept_mean.copy_(mean)
