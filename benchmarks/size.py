@@ -1,12 +1,13 @@
 """What a sub-model weighs and gives in each form, beside dense models of the base: bytes, memory, speed, predictions.
 
     python benchmarks/size.py SUBMODEL [--base BASE] [--language python] [--rivals Q8_0 Q4_0 Q5_K_M Q3_K_S]
+                              [--folder FOLDER]
 
 Models are names of the store or GGUF files. The rivals are what llama.cpp's quantiser gives from the base, which is
 quantised already: those with more bits than it are no better than it. Each file is measured in a process of its own, in
 turns, page cache warm; the best turn of each counts. Perplexity is of held-out code of the language, counted by the
-base's tokens, as a trimmed vocabulary cuts the same text into more. The 4-bit forms are rounded by the importance of
-inputs in the sub-model.
+base's tokens, as a trimmed vocabulary cuts the same text into more. Blocks of 128 are rounded by the importance of
+inputs in the sub-model. With a folder, the files and what they predict are kept there for a later call to go on from.
 """
 
 import argparse
@@ -17,7 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +40,6 @@ from export.sparse.convert import SparseOptions, dense_to_sparse
 from export.sparse.layout import ValueType
 from export.vocabulary import trim, trim_vocabulary
 
-_INT4_BLOCK = 128
 _MEASURE = "--measure"
 _HEADS = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s", "perplexity")
 _PROMPT_LINES, _DECODED = 40, 64
@@ -54,50 +56,62 @@ def main() -> None:
     parser.add_argument("--calibrated", type=int, default=8, help="sequences that say what 4-bit rounding is to spare")
     parser.add_argument("--predicted", type=int, default=8, help="held-out files, 4,000 characters each")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     settings = load_settings()
     base = select_model(settings, None, options.base).path
     submodel = select_model(settings, None, options.submodel).path
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         files = {"base": base}
-        files |= {name: _requantised(base, Path(folder), name) for name in options.rivals}
-        files |= _forms(submodel, Path(folder), options)
-        texts = Path(folder) / "texts.json"
-        texts.write_text(json.dumps(_held_out(base, options)))
+        files |= {name: _made(folder / f"{name}.gguf", partial(requantise, base, name)) for name in options.rivals}
+        files |= _forms(submodel, folder, options)
+        if not (texts := folder / "texts.json").exists():
+            texts.write_text(json.dumps(_held_out(base, options)))
+        perplexities = {name: _perplexity_of(name, path, texts) for name, path in files.items() if name == _twin(name)}
         measured: dict[str, list[dict[str, float]]] = {name: [] for name in files}
-        for turn in range(options.turns):
+        for _ in range(options.turns):
             print(f"{'':26}" + "".join(f"{head:>12}" for head in _HEADS))
             for name, path in files.items():
-                measured[name].append(_measured(path, texts if not turn and name == _twin(name) else None))
-                _report(name, path, measured)
+                measured[name].append(_measured(path))
+                _report(name, path, measured[name], perplexities[_twin(name)])
+
+
+def _made(path: Path, make: Callable[[Path], object]) -> Path:
+    """A file of the folder, made if it is not there."""
+    if not path.exists():
+        beginning = path.with_suffix(".part")
+        beginning.unlink(missing_ok=True)
+        make(beginning)
+        beginning.rename(path)
+    return path
 
 
 def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[str, Path]:
     """The sub-model plain, sparse and with 4-bit values, with its whole vocabulary and with a trimmed one."""
     from rounding import importance_of  # which brings torch: what is measured is to be without
 
-    with open_tokenizer(submodel) as tokenizer:
-        documents = corpus_documents(parse_language(options.language), seed=0)
-        counts = count_tokens(documents, tokenizer, options.counted)
-    trimmed = folder / "trimmed.gguf"
-    trim(submodel, trim_vocabulary(submodel, counts), trimmed)
-    importance = importance_of(submodel, options.language, options.calibrated)
+    trimmed = _made(folder / "trimmed.gguf", partial(_trim, submodel, options))
+    importance = cache(lambda: importance_of(submodel, options.language, options.calibrated))
     files = {}
     for label, plain in (("sub-model", submodel), ("trimmed", trimmed)):
         files[f"{label}, plain"] = plain
         for form, sparse in (
-            ("sparse 8-bit", SparseOptions()),
-            ("sparse 4-bit", SparseOptions(values=ValueType.INT4, block=_INT4_BLOCK, importance=importance)),
+            ("sparse 8-bit", SparseOptions),
+            ("8-bit by 128", lambda: SparseOptions(values=ValueType.INT8, block=128, importance=importance())),
+            ("4-bit by 128", lambda: SparseOptions(values=ValueType.INT4, block=128, importance=importance())),
         ):
-            files[f"{label}, {form}"] = out = folder / f"{label} {form}.gguf"
-            dense_to_sparse(plain, out, sparse)
+            out = folder / f"{label} {form}.gguf"
+            files[f"{label}, {form}"] = _made(out, lambda out: dense_to_sparse(plain, out, sparse()))  # noqa: B023
     return files
 
 
-def _requantised(base: Path, folder: Path, name: str) -> Path:
-    out = folder / f"{name}.gguf"
-    requantise(base, name, out)
-    return out
+def _trim(submodel: Path, options: argparse.Namespace, out: Path) -> None:
+    with open_tokenizer(submodel) as tokenizer:
+        documents = corpus_documents(parse_language(options.language), seed=0)
+        counts = count_tokens(documents, tokenizer, options.counted)
+    trim(submodel, trim_vocabulary(submodel, counts), out)
 
 
 def _held_out(base: Path, options: argparse.Namespace) -> dict[str, object]:
@@ -107,13 +121,13 @@ def _held_out(base: Path, options: argparse.Namespace) -> dict[str, object]:
         return {"texts": texts, "tokens": sum(len(tokenizer.tokenize(text)) for text in texts)}
 
 
-def _measured(path: Path, texts: Path | None) -> dict[str, float]:
-    command = [sys.executable, __file__, _MEASURE, path, *([texts] if texts else [])]
+def _measured(path: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, _MEASURE, path]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {key: float(value) for key, value in json.loads(done.stdout).items()}
 
 
-def measure(path: Path, texts: Path | None) -> None:
+def measure(path: Path) -> None:
     """Prints what one model gives, as JSON."""
     threads = load_settings().threads
     cpu, wall = time.process_time(), time.perf_counter()
@@ -126,11 +140,17 @@ def measure(path: Path, texts: Path | None) -> None:
         found |= {"prefill": generation.usage.prefill_rate, "decode": generation.usage.decode_rate}
         found |= {"resident": psutil.Process().memory_info().rss}
         found |= {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-    if texts is not None:
-        held_out = json.loads(texts.read_text())
-        loss = sum(_loss(path, text, threads) for text in held_out["texts"])
-        found["perplexity"] = math.exp(loss / held_out["tokens"])
     print(json.dumps(found))
+
+
+def _perplexity_of(name: str, path: Path, texts: Path) -> float:
+    """A model's perplexity of the held-out texts, kept beside them."""
+    kept = texts.with_name(f"{name} perplexity.json")
+    if not kept.exists():
+        held_out, threads = json.loads(texts.read_text()), load_settings().threads
+        loss = sum(_loss(path, text, threads) for text in held_out["texts"])
+        kept.write_text(json.dumps(math.exp(loss / held_out["tokens"])))
+    return float(json.loads(kept.read_text()))
 
 
 def _loss(path: Path, text: str, threads: int) -> float:
@@ -147,18 +167,17 @@ def _twin(name: str) -> str:
     return name.replace("sparse 8-bit", "plain")
 
 
-def _report(name: str, path: Path, measured: dict[str, list[dict[str, float]]]) -> None:
+def _report(name: str, path: Path, turns: list[dict[str, float]], perplexity_of_it: float) -> None:
     """Prints the best of a file's turns so far."""
     best = {"load": min, "load CPU": min, "resident": min, "peak": min, "prefill": max, "decode": max}
-    found = {key: choose(turn[key] for turn in measured[name]) for key, choose in best.items()}
+    found = {key: choose(turn[key] for turn in turns) for key, choose in best.items()}
     row = [path.stat().st_size / 1e6, found["load"], found["load CPU"]]
-    row += [found["resident"] / 1e6, found["peak"] / 1e6, found["prefill"], found["decode"]]
-    row.append(measured[_twin(name)][0]["perplexity"])
+    row += [found["resident"] / 1e6, found["peak"] / 1e6, found["prefill"], found["decode"], perplexity_of_it]
     print(f"{name:26}" + "".join(f"{value:12.2f}" for value in row), flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [_MEASURE]:
-        measure(Path(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+        measure(Path(sys.argv[2]))
     else:
         main()
