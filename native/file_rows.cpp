@@ -4,7 +4,7 @@
 
 #include "spreading.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SNED_PORTABLE_ONLY)
 #include <immintrin.h>
 #endif
 
@@ -57,7 +57,7 @@ void spread_portable(const uint64_t * mask, const int8_t * values, int64_t colum
     }
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SNED_PORTABLE_ONLY)
 // Sixteen at a time: two bytes of mask choose among the next eight values each.
 __attribute__((target("ssse3,popcnt"))) void spread_ssse3(const uint64_t * mask, const int8_t * values, int64_t columns,
                                                           int8_t * codes) {
@@ -132,7 +132,7 @@ bool RowUnpacker::unpack(const uint8_t * row, const uint8_t * end, int8_t * code
     const int64_t count = form_.group ? group_mask(mask) : whole_mask(mask);
     if (count < 0 || (form_.kept >= 0 && count != form_.kept) || form_.row_bytes(count) != end - row) return false;
     const int8_t * stored = values(row + form_.head(), count);
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SNED_PORTABLE_ONLY)
     if (has_shuffle()) {
         spread_ssse3(mask_.data(), stored, form_.columns, codes);
         return true;

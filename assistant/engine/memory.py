@@ -9,8 +9,7 @@ import psutil
 from gguf.constants import GGUFValueType
 
 from assistant.errors import CheckpointError, EngineError
-from export.sparse.dense_view import DenseView
-from export.sparse.records import is_sparse
+from export.sparse.records import is_sparse, plain_size
 from prune.gguf_file import GGUFFile
 
 _KV_BYTES_PER_VALUE = 2  # the cache holds half-precision numbers
@@ -32,7 +31,7 @@ class ModelShape:
 
     Attributes:
         architecture: such as `qwen2`.
-        weight_bytes: size of the weights in memory, and of a plain file of them.
+        weight_bytes: size of the weights in memory, and nearly that of a plain file of them.
         kv_bytes_per_token: bytes that each token takes in the KV cache.
         sparse: whether the file is a sparse GGUF, whose pruned matrices are unpacked when it is loaded.
     """
@@ -91,12 +90,7 @@ def _shape_of(file: GGUFFile, path: Path) -> ModelShape:
         raise _unusable(path, f"attention heads of {key_length!r} and {value_length!r} values")
     per_token = layers * kv_heads * (key_length + value_length) * _KV_BYTES_PER_VALUE
     sparse = is_sparse(file)
-    return ModelShape(architecture, _plain_size(path) if sparse else path.stat().st_size, per_token, sparse)
-
-
-def _plain_size(path: Path) -> int:
-    with DenseView(path) as view:
-        return view.size
+    return ModelShape(architecture, plain_size(file) if sparse else path.stat().st_size, per_token, sparse)
 
 
 def _check_numbers(file: GGUFFile, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from gguf.constants import GGML_QUANT_SIZES, GGUFValueType
+from gguf.constants import GGUFValueType
 
 from export.gguf_stream import entry_bytes, header_bytes
 from export.sparse.ahead import MadeAhead, Making
@@ -197,9 +197,7 @@ class DenseView:
         offset = 0
         for name in self._sparse.dense_tensors():
             if (tensor := self._sparse.tensors.get(name)) is not None:
-                block, block_bytes = GGML_QUANT_SIZES[tensor.dense_type]
-                size = tensor.shape[0] * tensor.shape[1] // block * block_bytes
-                info = TensorInfo(name, tensor.shape, tensor.dense_type, offset, size)
+                info = TensorInfo(name, tensor.shape, tensor.dense_type, offset, tensor.dense_size)
             else:
                 there = self._sparse.file.tensor(name)
                 info = TensorInfo(name, there.shape, there.type, offset, there.size)

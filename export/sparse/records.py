@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gguf.constants import GGMLQuantizationType, GGUFValueType
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
 from export.gguf_stream import entry_bytes, info_bytes, string_bytes
 from export.sparse.errors import SparseFileError, damaged
@@ -49,6 +49,12 @@ class SparseTensor:
     def shape(self) -> tuple[int, int]:
         """(outputs, inputs)."""
         return self.layout.rows, self.layout.columns
+
+    @property
+    def dense_size(self) -> int:
+        """Bytes that the matrix takes in a plain file."""
+        block, block_bytes = GGML_QUANT_SIZES[self.dense_type]
+        return int(self.layout.rows * self.layout.columns // block * block_bytes)
 
     def digest_of(self, packed: Bytes) -> str:
         """The digest that `packed` should have."""
@@ -170,6 +176,26 @@ def read_records(file: GGUFFile) -> dict[str, SparseTensor]:
         except (UsageError, ValueError, KeyError) as error:
             raise damaged(file.path, f"its description makes no sense ({error})", name) from error
     return tensors
+
+
+def plain_size(file: GGUFFile) -> int:
+    """Bytes that a sparse file's tensors take in a plain one.
+
+    Raises:
+        SparseFileError: the metadata contradict each other, or the file.
+    """
+    packed = {tensor.packed_name: tensor for tensor in read_records(file).values()}
+    size = 0
+    for name, info in file.tensors.items():
+        if (tensor := packed.get(name)) is None:
+            size += info.size
+            continue
+        try:
+            tensor.layout.check_size(info.size)
+        except ValueError as error:
+            raise damaged(file.path, str(error), tensor.name) from error
+        size += tensor.dense_size
+    return size
 
 
 def read_file_digest(file: GGUFFile) -> str:

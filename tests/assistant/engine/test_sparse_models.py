@@ -14,6 +14,7 @@ from assistant.errors import EngineError
 from assistant.perplexity import perplexity
 from export.sparse.convert import dense_to_sparse
 from export.sparse.reader import SparseFile
+from prune.gguf_file import GGUFFile
 from tests.export.sparse.test_convert import model
 
 TOKENS = np.random.default_rng(0).integers(0, 250, (2, 64)).astype(np.int32)
@@ -63,5 +64,9 @@ def test_a_damaged_one_is_refused_with_the_tensor_s_name(files: tuple[Path, Path
 
 def test_its_memory_is_the_plain_file_s(files: tuple[Path, Path]) -> None:
     plain, sparse = files
-    assert read_shape(sparse).memory(128) == read_shape(plain).memory(128)
+    with GGUFFile(plain) as file:
+        assert read_shape(sparse).weight_bytes == sum(tensor.size for tensor in file.tensors.values())
+    assert read_shape(sparse).memory(128) - read_shape(sparse).weight_bytes == (
+        read_shape(plain).memory(128) - plain.stat().st_size
+    )
     assert sparse.stat().st_size < plain.stat().st_size
