@@ -150,6 +150,15 @@ def check_sparse_backend(_: Request) -> Check:
     return Check(name, Status.PASS, f"on, with the {found.kernel} kernel, for pruned matrices that are faster so")
 
 
+def check_unpacking(_: Request) -> Check:
+    """Whether sparse files are unpacked by native code; where not, numpy does it."""
+    from export.sparse.native import is_available
+
+    if is_available():
+        return Check("unpacking", Status.PASS, "sparse files are unpacked by native code")
+    return Check("unpacking", Status.PASS, "sparse files are unpacked by numpy, which takes longer (native/build.py)")
+
+
 def check_memory(_: Request) -> Check:
     """Whether the smallest models fit in the memory available."""
     memory = psutil.virtual_memory()
@@ -244,6 +253,7 @@ _CHECKS: tuple[tuple[str, Callable[[Request], Check]], ...] = (
     ("instructions", check_instructions),
     ("gpu", check_gpu),
     ("sparse", check_sparse_backend),
+    ("unpacking", check_unpacking),
     ("memory", check_memory),
     ("disk", check_disk),
     ("store", check_store),

@@ -9,8 +9,9 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 an
 
 import math
 import mmap
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
 from prune.errors import CheckpointError
+from prune.remembering import Remembered
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -74,6 +76,9 @@ class MetadataEntry:
     end: int
 
 
+_HEADERS: Remembered[tuple[Mapping[str, MetadataEntry], Mapping[str, TensorInfo], int]] = Remembered(4)
+
+
 class GGUFFile:
     """An open GGUF file.
 
@@ -84,6 +89,10 @@ class GGUFFile:
         alignment: bytes each tensor's data is aligned to.
     """
 
+    entries: Mapping[str, MetadataEntry]
+    tensors: Mapping[str, TensorInfo]
+    alignment: int
+
     def __init__(self, path: Path) -> None:
         """Opens `path` and checks its header.
 
@@ -93,13 +102,19 @@ class GGUFFile:
         self.path = path
         try:
             with path.open("rb") as file:
+                state = os.fstat(file.fileno())
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:  # an empty file cannot be mapped
             raise CheckpointError(f"{path} is empty; fetch or build the model again.") from error
         except OSError as error:
             raise CheckpointError(f"{path} cannot be opened: {error.strerror}.") from error
         try:
-            self._read_header()
+            known = _HEADERS.get(state)  # a model is opened several times until it runs
+            if known is None:
+                self._read_header()
+                _HEADERS.keep(state, (self.entries, self.tensors, self.alignment))
+            else:
+                self.entries, self.tensors, self.alignment = known
         except CheckpointError:
             self._bytes.close()
             raise
@@ -186,17 +201,18 @@ class GGUFFile:
         self._read_tensor_infos(position, tensor_count)
 
     def _read_entries(self, position: int, count: int) -> int:
-        self.entries: dict[str, MetadataEntry] = {}
+        entries: dict[str, MetadataEntry] = {}
         for _ in range(count):
             start = position
             key, position = self._string(position, limit=_MAX_NAME_BYTES)
             value_type = self._value_type(position)
             position += 4
             end = self._skip(value_type, position)
-            if key in self.entries:
+            if key in entries:
                 raise self._corrupted(f"the metadata key {key!r} appears twice")
-            self.entries[key] = MetadataEntry(key, value_type, start, position, end)
+            entries[key] = MetadataEntry(key, value_type, start, position, end)
             position = end
+        self.entries = entries
         return position
 
     def _read_tensor_infos(self, position: int, count: int) -> None:
@@ -212,11 +228,12 @@ class GGUFFile:
             position += 12
             infos.append((name, shape[::-1], type_code, offset))
         data_start = -(-position // self.alignment) * self.alignment
-        self.tensors: dict[str, TensorInfo] = {}
+        tensors: dict[str, TensorInfo] = {}
         for name, shape, type_code, offset in infos:
-            if name in self.tensors:
+            if name in tensors:
                 raise self._corrupted(f"tensor {name!r} appears twice")
-            self.tensors[name] = self._checked_info(name, shape, type_code, offset, data_start)
+            tensors[name] = self._checked_info(name, shape, type_code, offset, data_start)
+        self.tensors = tensors
 
     def _checked_info(
         self, name: str, shape: tuple[int, ...], type_code: int, offset: int, data_start: int

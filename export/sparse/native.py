@@ -33,9 +33,14 @@ class FileForm(ctypes.Structure):
         return cls(layout.rows, layout.columns, _BITS[form.values], form.block, pattern.group, pattern.kept, kept)
 
 
+def is_available() -> bool:
+    """Whether the library is there and can be used."""
+    return _library() is not None
+
+
 def can_unpack(dense_type: GGMLQuantizationType) -> bool:
     """Whether there is native code that gives packed matrices as this type."""
-    return dense_type in _DENSE_BITS and _library() is not None
+    return dense_type in _DENSE_BITS and is_available()
 
 
 def unpack_part(packed: PackedMatrix, dense_type: GGMLQuantizationType, start: int, out: Bytes) -> bool:

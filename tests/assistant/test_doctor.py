@@ -15,6 +15,7 @@ from assistant.doctor import (
     check_llama_version,
     check_probe,
     check_store,
+    check_unpacking,
     guarded,
 )
 from assistant.errors import EngineError
@@ -127,3 +128,11 @@ def test_the_probe_passes_with_the_base_model(base_model: Path) -> None:
     assert check.status is Status.PASS, check
     assert "a + b" in check.found
     assert "tokens/s" in check.found
+
+
+@pytest.mark.parametrize(("there", "how"), [(True, "by native code"), (False, "by numpy, which takes longer")])
+def test_how_sparse_files_are_unpacked_is_told(monkeypatch: pytest.MonkeyPatch, there: bool, how: str) -> None:
+    monkeypatch.setattr("export.sparse.native.is_available", lambda: there)
+    check = check_unpacking(Request(Path()))
+    assert check.status is Status.PASS
+    assert how in check.found
