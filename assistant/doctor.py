@@ -156,7 +156,7 @@ def check_unpacking(_: Request) -> Check:
 
     if is_available():
         return Check("unpacking", Status.PASS, "sparse files are unpacked by native code")
-    return Check("unpacking", Status.PASS, "sparse files are unpacked by numpy, which takes longer (native/build.py)")
+    return Check("unpacking", Status.PASS, "sparse files are unpacked by numpy, which takes longer (try --build)")
 
 
 def check_memory(_: Request) -> Check:
