@@ -21,7 +21,7 @@ from assistant.engine.loading import load_model
 from assistant.engine.memory import ModelShape, cache_tokens, check_memory, read_shape
 from assistant.engine.native import llama_cpp
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage, Wanted, Written
-from assistant.engine.side_by_side import SEQUENCES, Encoded, SideBySide
+from assistant.engine.side_by_side import SEQUENCES, Encoded, SideBySide, streams_for
 from assistant.engine.sparse_backend import DENSE, SparseBackend, place
 from assistant.engine.vocabulary import Vocabulary
 from assistant.errors import EngineError
@@ -47,7 +47,7 @@ class LlamaOptions:
         check_memory: refuse a model that does not fit in the memory available now.
         sparse_backend: whether pruned matrices are computed with as they are packed: `auto` where that is faster,
             `on` wherever it is possible, or `off`.
-        side_by_side: texts that are written at once, where many are wanted.
+        side_by_side: texts that are written at once, where many are wanted; a multiple of 8.
     """
 
     context: int = 4096
@@ -156,7 +156,8 @@ class LlamaEngine:
         if not texts:
             return
         most = max(len(each.prompt) + each.constraint.left + each.wanted.sampling.max_tokens for each in texts)
-        sequences, room = min(self._options.side_by_side, len(texts)), min(most, self._info.context)
+        room = min(most, self._info.context)
+        sequences = streams_for(len(texts), self._options.side_by_side)
         computing = Computing(max(self._options.batch, sequences), self._options.threads)
         with self._model.in_use:
             self._check_open()

@@ -22,8 +22,15 @@ from assistant.engine.protocol import StopReason, Usage, Wanted, Written
 from assistant.engine.sampling import Logits
 from assistant.errors import EngineError
 
-# More at once are hardly faster a token (benchmarks/side_by_side.py), and take memory.
+# More at once are hardly faster a token, and take memory.
 SEQUENCES = 16
+# In steps of a multiple of so many tokens, llama.cpp rounds the sums of each in the same way, wherever it stands.
+_TOGETHER = 8
+
+
+def streams_for(texts: int, at_once: int) -> int:
+    """How many sequences a context needs to write so many texts, at most so many at once."""
+    return -(-min(texts, at_once) // _TOGETHER) * _TOGETHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +86,13 @@ class _Row:
 class SideBySide:
     """Texts that are written at once, in a context of their own, which is freed when it is closed.
 
-    Prompts are evaluated whole, each by itself, so that what they give does not depend on other texts. Texts are in
-    streams of the KV cache that do not see each other.
+    What a text becomes does not depend on the others, to the last digit: prompts are evaluated each by itself, texts
+    are in streams of the KV cache that do not see each other, and a step is filled up to so many tokens that all are
+    rounded alike.
     """
 
     def __init__(self, model: LoadedModel, context: Any, texts: Sequence[Encoded]) -> None:
-        """`context` has a stream for each of the texts that are written at once; they have to be at least as many."""
+        """`context` has as many streams as `streams_for` says."""
         self._model = model
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
@@ -96,8 +104,8 @@ class SideBySide:
 
     def write(self, cancel: Cancellation) -> Iterator[Written]:
         """Gives each text as it ends; cancelled, it stops."""
-        for number, encoded in zip(range(llama_cpp.llama_n_seq_max(self._context)), self._waiting, strict=False):
-            if not self._begin(number, *encoded, cancel):
+        for place, following in zip(range(llama_cpp.llama_n_seq_max(self._context)), self._waiting, strict=False):
+            if not self._begin(place, *following, cancel):
                 return
         while self._rows:
             for place in reversed(range(len(self._rows))):
@@ -129,19 +137,25 @@ class SideBySide:
             if not self._evaluate([Placed(token, at, place, logits=at == last) for at, token in part], cancel):
                 return False
         row.prefill_seconds = time.perf_counter() - started
+        self._model.evaluated_tokens += len(prompt)
         row.take(self._logits(-1))
         return True
 
     def _step(self, cancel: Cancellation) -> bool:
         """Evaluates a token of every text and chooses the next one; False when cancelled."""
-        started = time.perf_counter()
-        if not self._evaluate([row.next_token(place) for place, row in enumerate(self._rows)], cancel):
+        started, rows = time.perf_counter(), len(self._rows)
+        tokens = [row.next_token(place) for place, row in enumerate(self._rows)]
+        padding = [Placed(tokens[0].token, 0, place, logits=True) for place in range(rows, streams_for(rows, rows))]
+        if not self._evaluate([*tokens, *padding], cancel):
             return False
+        for each in padding:
+            llama_cpp.llama_memory_seq_rm(self._memory, each.sequence, -1, -1)
         for place, row in enumerate(self._rows):
             row.take(self._logits(place))
         share = (time.perf_counter() - started) / len(self._rows)
         for row in self._rows:
             row.decode_steps += 1
+            self._model.evaluated_tokens += 1
             row.decode_seconds += share
         return True
 
@@ -180,7 +194,6 @@ class SideBySide:
                 raise EngineError(
                     f"llama.cpp failed to evaluate {len(tokens)} tokens (status {status}): {first_error()}"
                 )
-            self._model.evaluated_tokens += len(tokens)
         return True
 
     def _logits(self, index: int) -> Logits:

@@ -1,17 +1,21 @@
 """Texts that are written at once, by a tiny model with random weights."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from assistant.engine.cancellation import Cancellation
+from assistant.engine.drafting import Draft
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.protocol import Prompt, Sampling, Segment, StopReason, Usage, Wanted
+from assistant.engine.sampling import Logits
 from assistant.errors import EngineError
 from tests.assistant.engine.conftest import CONTEXT
 
-PROMPTS = [f"{'def of ' * (number % 5)}number {number}" for number in range(11)]
+PROMPTS = [f"{'def of ' * (number % 5)}number {number}" for number in range(23)]
 
 
 def wanted(text: str, tokens: int, *, temperature: float = 0.0, seed: int = 0, healed: bool = False) -> Wanted:
@@ -40,7 +44,7 @@ def alone(engine: LlamaEngine, each: Wanted) -> tuple[str, Usage]:
     "texts",
     [
         GREEDY,
-        [wanted(each, 12, temperature=1.0, seed=seed) for seed, each in enumerate(PROMPTS)],
+        [wanted(each, 12, temperature=0.1, seed=seed) for seed, each in enumerate(PROMPTS)],
         [wanted(f"{each}  ", 9, healed=True) for each in PROMPTS],
         GREEDY[:1],
         GREEDY[:2],
@@ -54,6 +58,33 @@ def test_texts_are_those_written_alone(three: LlamaEngine, texts: list[Wanted]) 
         assert found[number].text == text
         for counted in ("prompt_tokens", "completion_tokens", "decode_steps", "stop_reason"):
             assert getattr(found[number].usage, counted) == getattr(usage, counted)
+
+
+@pytest.mark.model
+def test_what_a_text_becomes_does_not_depend_on_the_others(
+    engine: LlamaEngine, base_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither on their order nor on how many there are: the logits are the same to the last digit."""
+    chosen = Draft.choose
+    seen: dict[Draft, list[bytes]] = defaultdict(list)
+
+    def recorded(draft: Draft, logits: Logits) -> str:
+        seen[draft].append(logits.tobytes())
+        return chosen(draft, logits)
+
+    def logits_of(engine: LlamaEngine, texts: list[Wanted]) -> list[list[bytes]]:
+        seen.clear()
+        order = {each.number: None for each in engine.write_side_by_side(texts)}
+        assert len(order) == len(texts)
+        return list(seen.values())  # drafts are begun in the texts' order
+
+    monkeypatch.setattr(Draft, "choose", recorded)
+    texts = [wanted(prompt, 2 + 3 * (number % 2)) for number, prompt in enumerate(PROMPTS[:11])]
+    found = logits_of(engine, texts)
+    assert logits_of(engine, texts[::-1]) == found[::-1]
+    assert logits_of(engine, texts[3:4]) == found[3:4]
+    with closing(LlamaEngine(base_model, LlamaOptions(context=2048, side_by_side=8))) as narrower:
+        assert logits_of(narrower, texts) == found
 
 
 def test_no_text_is_one_too_few(three: LlamaEngine) -> None:
