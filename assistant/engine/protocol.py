@@ -225,8 +225,8 @@ class Engine(Protocol):
     def write_side_by_side(self, wanted: Sequence[Wanted], cancel: Cancellation | None = None) -> Iterator[Written]:
         """Writes many texts at once, each as if alone but for rounding; gives each when it ends, which is in any order.
 
-        A step of all texts takes hardly longer than one of a single text, as the weights are read once. Setting `cancel` ends it: texts that have not ended do not
-        come.
+        A step of all texts takes hardly longer than one of a single text, as the weights are read once. Setting
+        `cancel` ends it: texts that have not ended do not come.
 
         Raises:
             EngineError: as `generate`, before anything is written.
