@@ -1,16 +1,22 @@
 """Products with packed matrices beside ggml's own, in one run: billions of weights a second, and bits a weight.
 
 Every way computes the same graph of one node, with the layout that ggml has for its type. Matrices are larger than
-the caches, half of their weights zeros. The best of some rounds counts, in which all take turns: by the clock, and for
-each processor second, which says more on a busy machine.
+the caches, half of their weights zeros. The best of some rounds counts, in which all take turns: by the clock, which
+ratios are of on a quiet machine, and for each processor second, of which they are with `--busy`.
 
-    python benchmarks/products.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2]
+With `--readers`, so many processes read memory all the while, each on a core of its own if as many are left: that is a
+machine with less bandwidth a core, which ggml's Q8_0 tells in GB/s, as memory alone limits it.
+
+    python benchmarks/products.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2] [--readers 0] [--busy]
 """
 
 import argparse
 import ctypes
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +28,7 @@ from tests.native.product import Product
 
 ROUNDS = 7
 DISTINCT_ROWS = 256  # the others are copies of them
+READING = "import numpy\nx = numpy.ones(1 << 25)\nprint(flush=True)\nwhile True:\n    x.max()"
 Q8_0, Q4_0, Q3_K = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q3_K
 
 
@@ -70,7 +77,22 @@ def ways(
             yield f"{bits} bits, {name}", taken, product
 
 
-def measure(columns: int, millions: float, tokens: int, threads: int) -> None:
+@contextmanager
+def readers(count: int) -> Iterator[None]:
+    """So many processes that read memory."""
+    processes = [subprocess.Popen([sys.executable, "-c", READING], stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for each in processes:
+            assert each.stdout is not None
+            each.stdout.readline()
+        yield
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait()
+
+
+def measure(columns: int, millions: float, tokens: int, threads: int, *, busy: bool) -> None:
     """Prints one line for each way."""
     rows = max(1, round(millions * 1e6 / columns / DISTINCT_ROWS)) * DISTINCT_ROWS
     inputs = np.random.default_rng(1).standard_normal((tokens, columns)).astype(np.float32)
@@ -82,9 +104,10 @@ def measure(columns: int, millions: float, tokens: int, threads: int) -> None:
             product.run()
             wall[name] = min(wall[name], time.perf_counter() - started)
             processor[name] = min(processor[name], time.process_time() - worked)
+    times = processor if busy else wall
     for name, bits, product in products:
         work = rows * columns * tokens / 1e9
-        ratios = [processor[f"ggml {rival}"] / processor[name] for rival in ("Q8_0", "Q4_0")]
+        ratios = [times[f"ggml {rival}"] / times[name] for rival in ("Q8_0", "Q4_0")]
         read = rows * columns * bits / 8e9 / wall[name]
         print(
             f"{columns:7} {tokens:6} {name:16} {bits:5.2f} {work / wall[name]:9.1f} {work / processor[name]:10.1f}"
@@ -100,11 +123,20 @@ def main() -> None:
     parser.add_argument("--millions", type=float, default=100, help="of weights; an eighth for several tokens")
     parser.add_argument("--tokens", type=int, nargs="+", default=[1])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--readers", type=int, default=0)
     arguments = parser.parse_args()
     print("columns tokens kind              bits  Gweights/s (CPU s)  to Q8_0  to Q4_0    GB/s")
     for columns in arguments.columns:
         for tokens in arguments.tokens:
-            measure(columns, arguments.millions / (1 if tokens == 1 else 8), tokens, arguments.threads)
+            with readers(arguments.readers):
+                measure(
+                    columns,
+                    arguments.millions / (1 if tokens == 1 else 8),
+                    tokens,
+                    arguments.threads,
+                    busy=arguments.busy,
+                )
 
 
 if __name__ == "__main__":

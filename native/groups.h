@@ -5,7 +5,7 @@
 // those of its last four from slot 3 downwards, so that each half of the mask alone says where its own are. A group without
 // four weights keeps zeros, too.
 //
-// A block of a panel: 16 scales; for each two groups, 32 bytes of masks; for each group 64 values, as bytes or halves of
+// A block of a panel: 16 scales, unless it has those of the block before; for each two groups, 32 bytes of masks; for each group 64 values, as bytes or halves of
 // them. A row has two neighbouring bytes of each 32. Of masks, those are its first four columns (the one group's low, the
 // other's high) and its last four. Of values, slots 0 and 3, then slots 1 and 2, in whole bytes for 8-bit values as they
 // are, and in the low and the high halves of bytes for 4-bit ones plus 8.
@@ -24,7 +24,8 @@ constexpr int64_t kGroupMasks = kRows * kGroups;  // bytes, in a block
 
 inline int64_t group_values(int64_t bits) { return kRows * kSlots * bits / 8; }
 
-inline int64_t group_block(int64_t bits) { return kScaleBytes + kGroupMasks + kGroups * group_values(bits); }
+// Of a block, behind its scales.
+inline int64_t group_block(int64_t bits) { return kGroupMasks + kGroups * group_values(bits); }
 
 // Where a row is among the pairs of bytes: 16-bit sums of 16 rows are widened half a lane at a time, which puts them in order.
 inline int64_t place_of(int64_t row) { return (row & 3) | (row & 4) << 1 | (row & 8) >> 1; }

@@ -52,16 +52,21 @@ SNED_TARGET SNED_INLINE __m256i whole8(const uint8_t *& value) {
 }
 
 template <bool Masked>
-SNED_TARGET void one8(const uint8_t * at, const Column & column, int64_t blocks, __m256 (&out)[2]) {
+SNED_TARGET void one8(const uint8_t * at, int64_t shared, const Column & column, int64_t blocks, __m256 (&out)[2]) {
     __m256 chains[2][kSteps];
     for (auto & each : chains) {
         for (auto & chain : each) chain = _mm256_setzero_ps();
     }
+    const uint8_t * scales = at;
     for (int64_t block = 0; block < blocks; ++block) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + (Masked ? kMaskBytes : 0);
+        if (block % shared == 0) {
+            scales = at;
+            at += kScaleBytes;
+        }
+        const uint8_t *masks = at, *value = masks + (Masked ? kMaskBytes : 0);
         prefetch(at, Masked ? kScaleBytes + kMaskBytes + kHalfValues : kScaleBytes + kBlock * kRows);
         const __m256 scale = _mm256_set1_ps(column.scales[block]);
-        const __m256 both[2] = {_mm256_mul_ps(scales_at(at), scale), _mm256_mul_ps(scales_at(at + kScaleBytes / 2), scale)};
+        const __m256 both[2] = {_mm256_mul_ps(scales_at(scales), scale), _mm256_mul_ps(scales_at(scales + 2 * kSide), scale)};
 #pragma GCC unroll 8
         for (int64_t step = 0; step < kSteps; ++step) {
             const __m256i codes = four(column.codes + block * kBlock + 4 * step);
@@ -118,8 +123,8 @@ SNED_TARGET void one4(const uint8_t * at, const Column & column, int64_t blocks,
 SNED_TARGET void one_by_masks(const sned_packed * matrix, const uint8_t * at, const Column & column, __m256 (&out)[2]) {
     const int64_t blocks = blocks_of(matrix->columns);
     if (matrix->bits == 4) one4(at, column, blocks, out);
-    else if (matrix->layout == SNED_MASKS) one8<true>(at, column, blocks, out);
-    else one8<false>(at, column, blocks, out);
+    else if (matrix->layout == SNED_MASKS) one8<true>(at, matrix->shared, column, blocks, out);
+    else one8<false>(at, matrix->shared, column, blocks, out);
 }
 
 SNED_TARGET void unpack_masks(const sned_packed * matrix, int64_t panel, const Tile & tile) {

@@ -62,9 +62,9 @@ SNED_TARGET void groups4(const uint8_t * at, const Column & column, int64_t bloc
     const Slots slots;
     const __m256i eights = _mm256_set1_epi8(8);
     for (auto & each : out) each = _mm256_setzero_ps();
-    for (int64_t block = 0; block < blocks; ++block, at += group_block(4)) {
+    for (int64_t block = 0; block < blocks; ++block, at += kScaleBytes + group_block(4)) {
         const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
-        prefetch(at, group_block(4));
+        prefetch(at, kScaleBytes + group_block(4));
         __m256i sums = _mm256_setzero_si256();
 #pragma GCC unroll 4
         for (int group = 0; group < kGroups; ++group) {
@@ -88,18 +88,23 @@ SNED_TARGET void groups4(const uint8_t * at, const Column & column, int64_t bloc
 }
 
 // The two chains of a group: products of its first four columns, and of its last four.
-SNED_TARGET void groups8(const uint8_t * at, const Column & column, int64_t blocks, __m256 (&out)[2]) {
+SNED_TARGET void groups8(const uint8_t * at, int64_t shared, const Column & column, int64_t blocks, __m256 (&out)[2]) {
     const Slots slots;
     const __m256i low_half = _mm256_set1_epi64x(0xffffffff);
     __m256 chains[2][kSteps];
     for (auto & each : chains) {
         for (auto & chain : each) chain = _mm256_setzero_ps();
     }
+    const uint8_t * scales = at;
     for (int64_t block = 0; block < blocks; ++block, at += group_block(8)) {
-        const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
+        if (block % shared == 0) {
+            scales = at;
+            at += kScaleBytes;
+        }
+        const uint8_t *masks = at, *values = masks + kGroupMasks;
         prefetch(at, group_block(8));
         const __m256 scale = _mm256_set1_ps(column.scales[block]);
-        const __m256 both[2] = {_mm256_mul_ps(scales_at(at), scale), _mm256_mul_ps(scales_at(at + 2 * kSide), scale)};
+        const __m256 both[2] = {_mm256_mul_ps(scales_at(scales), scale), _mm256_mul_ps(scales_at(scales + 2 * kSide), scale)};
 #pragma GCC unroll 4
         for (int group = 0; group < kGroups; ++group) {
             const __m256i mask = nibbles(load256(masks + group / 2 * 32), group % 2);
@@ -161,16 +166,20 @@ struct Spread {
 
 SNED_TARGET void one_by_groups(const sned_packed * matrix, const uint8_t * at, const Column & column, __m256 (&out)[2]) {
     const int64_t blocks = blocks_of(matrix->columns);
-    if (matrix->bits == 8) groups8(at, column, blocks, out);
+    if (matrix->bits == 8) groups8(at, matrix->shared, column, blocks, out);
     else groups4(at, column, blocks, out);
 }
 
 SNED_TARGET void unpack_groups(const sned_packed * matrix, int64_t panel, const Tile & tile) {
     const int64_t blocks = blocks_of(matrix->columns), bits = matrix->bits;
     const Spread spread(zero_of(bits) & 15);
-    const uint8_t * at = panel_at(matrix, panel);
+    const uint8_t *at = panel_at(matrix, panel), *scales = at;
     for (int64_t block = 0; block < blocks; ++block, at += group_block(bits)) {
-        const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
+        if (block % matrix->shared == 0) {
+            scales = at;
+            at += kScaleBytes;
+        }
+        const uint8_t *masks = at, *values = masks + kGroupMasks;
         auto * to = reinterpret_cast<__m256i *>(tile.weights + block * kBlock * kRows);
         for (int group = 0; group < kGroups; ++group, to += 4) {
             const uint8_t * from = values + group * group_values(bits);
@@ -185,7 +194,7 @@ SNED_TARGET void unpack_groups(const sned_packed * matrix, int64_t panel, const 
             }
         }
         for (int64_t row = 0; row < kRows; row += kSide) {
-            _mm256_store_ps(tile.scales + block * kRows + row, scales_at(at + 2 * row));
+            _mm256_store_ps(tile.scales + block * kRows + row, scales_at(scales + 2 * row));
         }
     }
 }

@@ -32,12 +32,18 @@ void Writer::add(const Dense & rows) {
     note();
 }
 
+void Writer::add_scales(const Dense & rows, int64_t block) {
+    for (int64_t row = 0; row < kRows; ++row, end_ += 2) {
+        std::memcpy(end_, rows.scales + 2 * (row * blocks_of(head_.columns) + block), 2);
+    }
+}
+
 void Writer::add_groups(const Dense & rows) {
     const int64_t blocks = blocks_of(head_.columns), bits = head_.bits;
     const uint8_t zero = zero_of(bits), flip = bits == 8 ? 128 : 0;
     for (int64_t block = 0; block < blocks; ++block) {
-        for (int64_t row = 0; row < kRows; ++row) std::memcpy(end_ + 2 * row, rows.scales + 2 * (row * blocks + block), 2);
-        uint8_t *masks = end_ + kScaleBytes, *values = masks + kGroupMasks;
+        if (block % head_.shared == 0) add_scales(rows, block);
+        uint8_t *masks = end_, *values = masks + kGroupMasks;
         end_ += group_block(bits);
         std::fill(masks, end_, uint8_t(0));
         for (int64_t row = 0; row < kRows; ++row) {
@@ -66,11 +72,7 @@ void Writer::add_masks(const Dense & rows) {
     uint8_t values[2][kBlock * kRows + kStepBytes];
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = std::min(most, blocks - index);
-        for (int64_t i = 0; i < here; ++i) {
-            for (int64_t row = 0; row < kRows; ++row, end_ += 2) {
-                std::memcpy(end_, rows.scales + 2 * (row * blocks + index + i), 2);
-            }
-        }
+        for (int64_t i = 0; i < here && index % head_.shared == 0; ++i) add_scales(rows, index + i);
         int64_t counts[2] = {};
         uint8_t unused[kMaskBytes];
         for (int64_t i = 0; i < here; ++i) {
@@ -166,6 +168,18 @@ sned_layout choose_layout(int kernel, int64_t bits, const uint8_t * from, int64_
     return most <= kSlots && 8 * kept > 3 * kBlock * blocks ? layout_of(kernel) : SNED_MASKS;
 }
 
+// How many blocks side by side have one scale, in every row: 1, 2, 4 or 8.
+int64_t count_shared(int64_t bits, const uint8_t * from, int64_t rows, int64_t blocks) {
+    int64_t shared = 8;
+    for (int64_t row = 0; row < rows && shared > 1; ++row) {
+        for (int64_t block = 0; block < blocks; ++block) {
+            const auto scale = [&](int64_t index) { return from + (row * blocks + index) * block_bytes(bits); };
+            while (std::memcmp(scale(block), scale(block / shared * shared), 2) != 0) shared /= 2;
+        }
+    }
+    return shared;
+}
+
 }  // namespace
 
 extern "C" {
@@ -179,7 +193,9 @@ size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns) {
 size_t sned_pack_dense(int kernel, int64_t bits, const void * dense, int64_t rows, int64_t columns, void * out) {
     const int64_t blocks = blocks_of(columns), apart = block_bytes(bits);
     const sned_layout layout = choose_layout(kernel, bits, static_cast<const uint8_t *>(dense), rows * blocks);
-    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, layout}, out);
+    const int64_t found = count_shared(bits, static_cast<const uint8_t *>(dense), rows, blocks);
+    const int64_t shared = shared_for(kernel, bits, found, blocks);
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, layout, shared}, out);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks));
     const auto * from = static_cast<const uint8_t *>(dense);
     for (int64_t first = 0; first < rows; first += kRows) {

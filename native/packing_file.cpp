@@ -153,7 +153,8 @@ extern "C" size_t sned_pack_file(int kernel, const sned_file_form * given, const
     };
     if (offset(0) != 0 || offset(rows) != room) return 0;
     const bool grouped = form.group && form.group <= kGroup && 2 * form.kept_of == form.group;
-    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, grouped ? layout_of(kernel) : SNED_MASKS}, out);
+    const int64_t shared = shared_for(kernel, bits, form.block / kBlock, blocks_of(columns));
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, grouped ? layout_of(kernel) : SNED_MASKS, shared}, out);
     Rows reader(form, bits);
     std::vector<uint8_t> values(size_t(kRows * columns)), scales(size_t(kRows * 2 * blocks_of(columns)));
     for (int64_t first = 0; first < rows; first += kRows) {

@@ -28,10 +28,15 @@ void unpack_grouped(const sned_packed * matrix, int64_t panel, int8_t * weights,
     const int64_t width = matrix->columns, blocks = blocks_of(width), bits = matrix->bits;
     const uint8_t * at = panel_at(matrix, panel);
     std::fill_n(weights, kRows * width, int8_t(0));
+    const uint8_t * own = at;
     for (int64_t block = 0; block < blocks; ++block, at += group_block(bits)) {
-        const uint8_t *masks = at + kScaleBytes, *values = masks + kGroupMasks;
+        if (block % matrix->shared == 0) {
+            own = at;
+            at += kScaleBytes;
+        }
+        const uint8_t *masks = at, *values = masks + kGroupMasks;
         for (int64_t row = 0; row < kRows; ++row) {
-            std::memcpy(scales + 2 * (row * blocks + block), at + 2 * row, 2);
+            std::memcpy(scales + 2 * (row * blocks + block), own + 2 * row, 2);
             for (int64_t group = 0; group < kGroups; ++group) {
                 const uint8_t mask = group_mask(masks, row, group);
                 int8_t * to = weights + row * width + block * kBlock + group * kGroup;
@@ -63,7 +68,7 @@ using namespace sned;
 void sned_read_row(const sned_packed * matrix, int64_t row, float * out) {
     const int64_t width = matrix->columns, blocks = blocks_of(width), in = row % kRows;
     const uint8_t * at = panel_at(matrix, row / kRows);
-    if (matrix->layout == SNED_WHOLE) {  // as embeddings are, of which some rows are wanted
+    if (matrix->layout == SNED_WHOLE && matrix->shared == 1) {  // as embeddings are, of which some rows are wanted
         for (int64_t block = 0; block < blocks; ++block, at += kScaleBytes + kBlock * kRows) {
             const float scale = half_at(at + 2 * in);
             for (int64_t i = 0; i < kBlock; ++i) {

@@ -83,15 +83,19 @@ struct Block {
 
 // Calls `take(index, block)` for each block of such a panel.
 template <typename Take> inline void each_block(const sned_packed * matrix, int64_t panel, Take take) {
-    const uint8_t * at = panel_at(matrix, panel);
+    const uint8_t *at = panel_at(matrix, panel), *scales = at;
     const int64_t blocks = blocks_of(matrix->columns), most = matrix->bits == 8 ? 1 : 2;
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = blocks - index < most ? blocks - index : most;
-        const uint8_t * masks = at + here * kScaleBytes;
+        if (index % matrix->shared == 0) {
+            scales = at;
+            at += here * kScaleBytes;
+        }
+        const uint8_t * masks = at;
         const uint8_t * values = masks + (matrix->layout == SNED_MASKS ? here * kMaskBytes : 0);
         int64_t size = 0;
         for (int64_t i = 0; i < here; ++i) {
-            const Block block = {at + i * kScaleBytes, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
+            const Block block = {scales + i * kScaleBytes, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
             take(index + i, block);
             const int64_t count = block.count();
             size = count > size ? count : size;
@@ -135,6 +139,13 @@ void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, u
 // Which layout a kernel is fastest with where four of eight neighbours are kept at most.
 inline sned_layout layout_of(int kernel) { return kernel == SNED_PORTABLE || kernel == SNED_AVX2 ? SNED_GROUPS : SNED_MASKS; }
 
+// How many blocks have their scales once for a kernel where so many share them: as few as that makes no difference.
+inline int64_t shared_for(int kernel, int64_t bits, int64_t shared, int64_t blocks) {
+    if (bits != 8 || layout_of(kernel) != SNED_GROUPS) return 1;
+    while (shared > 1 && shared / 2 >= blocks) shared /= 2;
+    return shared;
+}
+
 // Sixteen rows before they are packed: what is stored for each weight, and scales.
 struct Dense {
     const uint8_t * values;  // `columns` of each row
@@ -149,6 +160,7 @@ class Writer {
     size_t finish();
 
   private:
+    void add_scales(const Dense & rows, int64_t block);
     void add_masks(const Dense & rows);
     void add_groups(const Dense & rows);
     int64_t add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const;

@@ -16,6 +16,7 @@ _OUTPUT, _EMBEDDING = "output.weight", "token_embd.weight"
 _MOST_COLUMNS = 1 << 17
 _SAMPLE_BLOCKS = 2048
 _FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
+_BLOCK = 32
 _GROUP, _KEPT = 8, 4  # native/groups.h: what has a layout of its own
 _SCALE_BITS, _MASK_BITS = 0.5, 1.0  # for each weight
 
@@ -30,6 +31,7 @@ class Packable:
         kind: its plain type.
         zeros: the share of its weights that are zeros, as far as it was looked at; 0 for one that is not pruned.
         grouped: whether at most four of eight neighbours are none.
+        shared: blocks of 32 that have one scale.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Packable:
     kind: GGMLQuantizationType
     zeros: float = 0.0
     grouped: bool = False
+    shared: int = 1
 
     @property
     def bits(self) -> int:
@@ -58,7 +61,8 @@ class Packable:
     def packed_bytes(self) -> int:
         """Bytes in memory, about."""
         kept = _KEPT / _GROUP if self.grouped else 1 - self.zeros
-        bits = _SCALE_BITS + (_MASK_BITS if self.layout else 0) + self.bits * kept
+        scale_bits = _SCALE_BITS / (self.shared if self.bits == 8 else 1)
+        bits = scale_bits + (_MASK_BITS if self.layout else 0) + self.bits * kept
         return round(self.shape[0] * self.shape[1] * bits / 8)
 
 
@@ -81,7 +85,14 @@ def packable_matrices(path: Path) -> list[Packable]:
 
 def _of_records(file: GGUFFile) -> list[Packable]:
     return [
-        Packable(each.name, each.shape, each.dense_type, _zeros_of(each), _is_grouped(each))
+        Packable(
+            each.name,
+            each.shape,
+            each.dense_type,
+            _zeros_of(each),
+            _is_grouped(each),
+            each.layout.format.block // _BLOCK,
+        )
         for each in read_records(file).values()
         if _can_pack(each.name, each.shape, each.dense_type)
     ]

@@ -35,8 +35,9 @@ bool check(std::mt19937 & random, int packer, bool grouped, int64_t bits, int64_
     const int64_t width = 32 * blocks, apart = 2 + 4 * bits;
     std::vector<uint8_t> dense(size_t(rows * blocks * apart));
     for (auto & byte : dense) byte = random() % 100 < zeros ? (bits == 8 ? 0 : 0x88) : uint8_t(random());
+    const size_t shared = size_t(1) << random() % 4;  // blocks with one scale
     for (size_t i = 0; i < dense.size(); i += size_t(apart)) {
-        dense[i] = 0, dense[i + 1] = 0x20;
+        dense[i] = uint8_t(i / size_t(apart) % size_t(blocks) / shared), dense[i + 1] = 0x20;
         if (!grouped) continue;
         // Every other byte: of 8-bit values every other one, and of 4-bit ones those two columns.
         for (size_t k = 2; k < size_t(apart); k += 2) dense[i + k] = bits == 8 ? 0 : 0x88;

@@ -65,12 +65,12 @@ class Dense:
 
     @classmethod
     def random(cls, bits: int, shape: tuple[int, int], zeros: float, seed: int = 0) -> "Dense":
-        """Of any weights, so many of which are zeros, and of scales of either sign."""
+        """Of any weights, so many of which are zeros, and of scales of either sign, that 1, 2 or 4 blocks share."""
         random = np.random.default_rng(seed)
         most = 1 << bits - 1
         codes = random.integers(-most, most, shape, dtype=np.int8)
         codes[random.random(shape, dtype=np.float32) < zeros] = 0
-        return cls.of(bits, codes, (random.standard_normal((shape[0], shape[1] // BLOCK)) / 100).astype(np.float16))
+        return cls.of(bits, codes, _scales(random, shape, seed))
 
     @classmethod
     def random_group(cls, bits: int, shape: tuple[int, int], zeros: float, seed: int = 0) -> "Dense":
@@ -80,8 +80,13 @@ class Dense:
         codes = random.integers(-most, most, (shape[0], shape[1] // 8, 8), dtype=np.int8)
         codes[random.random(codes.shape, dtype=np.float32).argsort(axis=2).argsort(axis=2) >= 4] = 0
         codes[random.random(codes.shape, dtype=np.float32) < zeros] = 0
-        scales = (random.standard_normal((shape[0], shape[1] // BLOCK)) / 100).astype(np.float16)
-        return cls.of(bits, codes.reshape(shape), scales)
+        return cls.of(bits, codes.reshape(shape), _scales(random, shape, seed))
+
+
+def _scales(random: np.random.Generator, shape: tuple[int, int], seed: int) -> npt.NDArray[np.float16]:
+    scales = random.standard_normal((shape[0], shape[1] // BLOCK)) / 100
+    shared = (1, 2, 4)[seed % 3]
+    return scales[:, np.arange(scales.shape[1]) // shared * shared].astype(np.float16)
 
 
 def pack(library: ctypes.CDLL, matrix: Dense, kernel: int | None = None) -> Array:
