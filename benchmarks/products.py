@@ -32,15 +32,16 @@ READING = "import numpy\nx = numpy.ones(1 << 25)\nprint(flush=True)\nwhile True:
 Q8_0, Q4_0, Q3_K = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q3_K
 
 
-def pruned(bits: int, columns: int, pattern: tuple[int, int] | None) -> Dense:
-    """Rows of which half is zeros, anywhere or as an N:M pattern says."""
+def pruned(bits: int, columns: int, pattern: tuple[int, int] | None, block: int) -> Dense:
+    """Rows of which half is zeros, anywhere or as an N:M pattern says; so many weights share a scale."""
     random = np.random.default_rng(0)
     kept, group = pattern or (columns // 2, columns)
     order = random.random((DISTINCT_ROWS, columns // group, group), dtype=np.float32).argsort(axis=2)
     zeros = random.random(order.shape) < 0.5 if pattern is None else order >= kept
     values = random.integers(1, 1 << bits - 1, order.shape)
     codes = np.where(zeros, 0, values).reshape(DISTINCT_ROWS, columns).astype(np.int8)
-    return Dense.of(bits, codes, np.full((DISTINCT_ROWS, columns // BLOCK), 0.01, dtype=np.float16))
+    scales = 0.01 + np.arange(columns // BLOCK) // (block // BLOCK) / columns
+    return Dense.of(bits, codes, np.tile(scales.astype(np.float16), (DISTINCT_ROWS, 1)))
 
 
 def quantised(kind: GGMLQuantizationType, columns: int) -> npt.NDArray[np.uint8]:
@@ -68,13 +69,14 @@ def ways(
             data = whole(quantised(kind, columns))
             yield f"ggml {kind.name}", 8 * size / block, Product(kind, data, (rows, columns), inputs, threads=threads)
     library = load()
-    for bits in (8, 4):
-        for name, pattern in (("any half", None), ("4:8", (4, 8)), ("16:32", (16, 32))):
-            matrix = pruned(bits, columns, pattern)
+    patterns = (("any half", None), ("4:8", (4, 8)), ("16:32", (16, 32)))
+    for bits, block in ((8, 32), (8, 128), (4, 32)):
+        for name, pattern in patterns:
+            matrix = pruned(bits, columns, pattern, block)
             taken = 8 * len(pack(library, matrix)) / matrix.weights.size
             data = whole(matrix.data)
             product = Product(matrix.kind, data, (rows, columns), inputs, packed=True, threads=threads)
-            yield f"{bits} bits, {name}", taken, product
+            yield f"{bits} bits{f'/{block}' if block > BLOCK else ''}, {name}", taken, product
 
 
 @contextmanager
@@ -110,7 +112,7 @@ def measure(columns: int, millions: float, tokens: int, threads: int, *, busy: b
         ratios = [times[f"ggml {rival}"] / times[name] for rival in ("Q8_0", "Q4_0")]
         read = rows * columns * bits / 8e9 / wall[name]
         print(
-            f"{columns:7} {tokens:6} {name:16} {bits:5.2f} {work / wall[name]:9.1f} {work / processor[name]:10.1f}"
+            f"{columns:7} {tokens:6} {name:19} {bits:5.2f} {work / wall[name]:9.1f} {work / processor[name]:10.1f}"
             f" {ratios[0]:8.2f} {ratios[1]:8.2f} {read:7.1f}"
         )
         product.close()
@@ -126,7 +128,7 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--readers", type=int, default=0)
     arguments = parser.parse_args()
-    print("columns tokens kind              bits  Gweights/s (CPU s)  to Q8_0  to Q4_0    GB/s")
+    print("columns tokens kind                 bits  Gweights/s (CPU s)  to Q8_0  to Q4_0    GB/s")
     for columns in arguments.columns:
         for tokens in arguments.tokens:
             with readers(arguments.readers):
