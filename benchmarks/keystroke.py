@@ -37,7 +37,7 @@ async def connected(lines: int) -> tuple[LanguageClient, psutil.Process]:
     client = LanguageClient("keystroke", "1")
     for told in ("sned/status", types.WINDOW_LOG_MESSAGE):
         client.feature(told)(lambda _: None)
-    await client.start_io(sys.executable, "-m", "tests.lsp.slow_server", "0", cwd=_ROOT)
+    await client.start_io(sys.executable, "-m", "tests.lsp.slow_server", "0", "quiet", cwd=_ROOT)
     inline = types.TextDocumentClientCapabilities(inline_completion=types.InlineCompletionClientCapabilities())
     await client.initialize_async(types.InitializeParams(types.ClientCapabilities(text_document=inline)))
     client.initialized(types.InitializedParams())

@@ -1,6 +1,7 @@
 """The server on an engine whose speed and faults a test chooses: for what is about timing, not about suggestions.
 
-Run it as `python -m tests.lsp.slow_server SECONDS_A_PIECE [FAULT]`; generations are told on standard error.
+Run it as `python -m tests.lsp.slow_server SECONDS_A_PIECE [FAULT]`; generations are told on standard error, but for the
+fault `quiet`, which is none.
 """
 
 import sys
@@ -25,7 +26,7 @@ PIECES = 40
 
 
 class SlowEngine(ModellessEngine):
-    """Writes a sum, a piece at a time; `fault` is when it fails: `once`, `always` or `never`."""
+    """Writes a sum, a piece at a time; `fault` is when it fails: `once`, `always`, `never` or `quiet`."""
 
     failed = 0
 
@@ -47,31 +48,36 @@ class SlowEngine(ModellessEngine):
         if self._fault == "always" or (self._fault == "once" and not SlowEngine.failed):
             SlowEngine.failed += 1
             raise RuntimeError("the engine's thread was killed")
-        return SlowGeneration(self._seconds, cancel or Cancellation())
+        return SlowGeneration(self._seconds, cancel or Cancellation(), told=self._fault != "quiet")
 
 
 class SlowGeneration:
-    def __init__(self, seconds: float, cancel: Cancellation) -> None:
+    def __init__(self, seconds: float, cancel: Cancellation, *, told: bool) -> None:
         self._seconds = seconds
+        self._told = told
         self._cancel = cancel
         self._stop = StopReason.END_TOKEN
         self._pieces = 0
 
     def __iter__(self) -> Iterator[str]:
-        print("began", file=sys.stderr, flush=True)
+        self._tell("began")
         for number in range(PIECES):
             if self._seconds:  # a sleep of nothing still waits for its turn
                 time.sleep(self._seconds)
             if self._cancel.is_set():
                 self._stop = StopReason.CANCELLED
-                print("cancelled", file=sys.stderr, flush=True)
+                self._tell("cancelled")
                 return
             self._pieces += 1
             yield f"+ {number} " if number else "0 "
 
     def close(self) -> None:
         if self._stop is not StopReason.CANCELLED:  # to its end, or until its time was over
-            print("ended", file=sys.stderr, flush=True)
+            self._tell("ended")
+
+    def _tell(self, what: str) -> None:
+        if self._told:
+            print(what, file=sys.stderr, flush=True)
 
     @property
     def usage(self) -> Usage:
