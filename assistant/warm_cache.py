@@ -16,6 +16,7 @@ from assistant.engine.protocol import Engine
 from assistant.errors import EngineError
 from assistant.languages import Language
 from assistant.private_file import UNFINISHED, replacing
+from assistant.suggestion.spots import sequence_names
 
 _log = logging.getLogger("sned.session")
 
@@ -87,7 +88,7 @@ class WarmCaches:
             saved = engine.save_cache(
                 path.with_suffix(_CACHE),
                 context=hashlib.sha256(data).hexdigest(),
-                sequences={document.uri for document in state.context.documents},
+                sequences={name for document in state.context.documents for name in sequence_names(document.uri)},
                 seconds=_SECONDS,
             )
             with replacing(path.with_suffix(_CONTEXT)) as file:

@@ -12,6 +12,7 @@ from assistant.engine.protocol import Engine, StopReason
 from assistant.fim import FileName
 from assistant.grammars import grammar_of
 from assistant.suggestion.pace import Pace
+from assistant.suggestion.spots import Spots
 from assistant.suggestion.types import Buffer, SuggestionOptions, SuggestionRequest
 
 # Who asks for a suggestion by a key waits longer for a better one.
@@ -64,7 +65,8 @@ class PlacePrompts:
         self._context = context
         self._options = options
         self._pace = pace
-        self._moves: dict[str, int] = {}  # of a document's prompt, since it was evaluated as a whole
+        self._spots = Spots()
+        self._moves: dict[str, int] = {}  # of a sequence's prompt, since it was evaluated as a whole
         self._near: dict[str, int] = {}  # requests answered from the text next to the cursor, since then
 
     def options(self, request: SuggestionRequest) -> CompletionOptions:
@@ -96,8 +98,9 @@ class PlacePrompts:
         if missing <= affordable:
             return whole
         # In a sequence of its own: what has been evaluated of the whole prompt stays.
-        self._near[whole.place.sequence] = self._near.get(whole.place.sequence, 0) + 1
-        near = replace(whole.place, chunks=(), sequence=f"{whole.place.sequence} near")
+        uri = request.buffer.uri
+        self._near[uri] = self._near.get(uri, 0) + 1
+        near = replace(whole.place, chunks=(), sequence=f"{uri} near")
         options = replace(options, window=options.window.within(affordable))
         return self._completer.task(request.before, request.after, options, near)
 
@@ -126,7 +129,7 @@ class PlacePrompts:
         self._pace.measure(usage)
         self._moves.pop(whole.place.sequence, None)
         if usage.stop_reason is not StopReason.CANCELLED:
-            self._near.pop(whole.place.sequence, None)
+            self._near.pop(request.buffer.uri, None)
 
     def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Makes the prompt of the request's place better, once the user has stopped typing.
@@ -181,7 +184,7 @@ class PlacePrompts:
             chunks=self._context.chunks(request, budget),
             file=FileName(_project(buffer, path), path),
             automatic=request.automatic,
-            sequence=buffer.uri,
+            sequence=self._spots.sequence(buffer.uri, request.offset),
         )
 
 

@@ -184,3 +184,18 @@ def test_at_a_place_nearby_what_was_evaluated_around_it_stands_in_for_a_while(en
     assert engine.evaluated_tokens - before > 500
     suggester.settle(at(places[-1]), Cancellation())
     assert engine.evaluated_tokens - before < 1200
+
+
+def test_who_comes_back_to_a_place_finds_it_evaluated(engine: LlamaEngine) -> None:
+    options = SuggestionOptions(max_tokens=8, max_seconds=None, patience=0.25)
+    suggester = Suggester(engine, find_fim_tokens(engine), OneFile(), options)
+    text = functions(60) + "def area(width, height):\n    return \n\n\n" + functions(120)
+    here, there = text.index("    return \n") + len("    return "), text.rindex("scaled_100")
+    document = Buffer("file:///p/back.py", Path("/p/back.py"), "python", 1, text)
+    for offset in (here, there):
+        suggester.prepare(SuggestionRequest(document, offset), Cancellation())
+    typed = replace(document, version=2, text=text[:here] + "h" + text[here:])
+    answer = suggested(suggester.suggest(SuggestionRequest(typed, here + 1), Cancellation()))
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens > 500
+    assert answer.usage.prompt_tokens - answer.usage.cached_tokens < 8
