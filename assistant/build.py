@@ -1,8 +1,7 @@
 """Building a sub-model: calibration set, pruning, quantisation, and the entry in the store."""
 
 import importlib.util
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,7 +10,14 @@ import psutil
 
 from assistant.calibration import CalibrationSet, CalibrationText, collect
 from assistant.catalog import FimTokens
-from assistant.corpus import Document, calibration_documents, corpus_advice, corpus_documents, project_documents
+from assistant.corpus import (
+    Document,
+    calibration_documents,
+    corpus_advice,
+    corpus_documents,
+    other_documents,
+    project_documents,
+)
 from assistant.digest import sha256_of
 from assistant.errors import BuildError
 from assistant.languages import Language
@@ -169,7 +175,9 @@ def _calibration_set(request: BuildRequest) -> CalibrationSet:
     from assistant.engine.tokenizer import open_tokenizer
 
     project, corpus, advice = _code(request)
-    text = CalibrationText(request.language, project, corpus, advice, _other_code(request))
+    # Where the user names the text, nothing of the machine's comes beside it.
+    other = () if request.calibration else other_documents(request.language, request.recipe.seed)
+    text = CalibrationText(request.language, project, corpus, advice, other)
     with open_tokenizer(request.base.path, request.base.name) as tokenizer:
         return collect(text, request.recipe, tokenizer, request.fim)
 
@@ -185,20 +193,6 @@ def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document]
         return project, chain.from_iterable(named), "name more code with further --calibration options"
     advice = f"{corpus_advice(language)}, or name a folder or an archive of such code with --calibration"
     return project, corpus_documents(language, recipe.seed, request.project), advice
-
-
-def _other_code(request: BuildRequest) -> Iterator[Document]:
-    """Code in other languages that lies on this machine, a document of each in turn; none beside named calibration."""
-    if request.calibration:
-        return
-    others = [language for language in Language if language is not request.language]
-    corpora = deque(corpus_documents(language, request.recipe.seed) for language in others)
-    while corpora:
-        corpus = corpora.popleft()
-        document = next(corpus, None)
-        if document is not None:
-            yield document
-            corpora.append(corpus)
 
 
 def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:

@@ -20,9 +20,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ from solutions import nats_a_token, read_tasks
 
 from assistant.build_choices import base_to_build_from
 from assistant.calibration import CalibrationSet, CalibrationText, collect
-from assistant.corpus import Document, corpus_advice, corpus_documents
+from assistant.corpus import corpus_advice, corpus_documents, other_documents
 from assistant.engine.tokenizer import Tokenizer, open_tokenizer
 from assistant.languages import Language, parse_language
 from assistant.perplexity import perplexity
@@ -88,16 +86,9 @@ def recipe_of(text: str, options: argparse.Namespace) -> tuple[Recipe, str]:
 
 def text_of(language: Language, recipe: Recipe, tokenizer: Tokenizer, *, held_out: bool = False) -> CalibrationSet:
     """Code of a language found on this machine, in the recipe's mix."""
-    others = [other for other in Language if other is not language]
     documents = corpus_documents(language, recipe.seed, held_out=held_out)
-    beside: Iterable[Document] = () if held_out else in_turn(others, recipe.seed)
-    return collect(CalibrationText(language, (), documents, corpus_advice(language), beside), recipe, tokenizer)
-
-
-def in_turn(languages: list[Language], seed: int) -> Iterable[Document]:
-    """A document of each language, then the next of each."""
-    rounds = zip(*(corpus_documents(language, seed) for language in languages), strict=False)
-    return chain.from_iterable(rounds)
+    other = () if held_out else other_documents(language, recipe.seed)
+    return collect(CalibrationText(language, (), documents, corpus_advice(language), other), recipe, tokenizer)
 
 
 class Bench:

@@ -17,7 +17,7 @@ _MOMENTUM = 0.9
 _SQUARES = 0.95
 _LEAST = 1e-12
 # Weights at a time: a few arrays of as many 32-bit floats fit into a core's cache.
-_PIECE = 1 << 16
+_PIECE = 1 << 17
 
 
 class Adam:

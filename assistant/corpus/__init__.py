@@ -6,7 +6,15 @@ like an evaluation set is ever among them.
 """
 
 from assistant.corpus.document import Document, is_held_out
-from assistant.corpus.documents import calibration_documents, corpus_documents, project_documents
+from assistant.corpus.documents import calibration_documents, corpus_documents, other_documents, project_documents
 from assistant.corpus.places import corpus_advice
 
-__all__ = ["Document", "calibration_documents", "corpus_advice", "corpus_documents", "is_held_out", "project_documents"]
+__all__ = [
+    "Document",
+    "calibration_documents",
+    "corpus_advice",
+    "corpus_documents",
+    "is_held_out",
+    "other_documents",
+    "project_documents",
+]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -65,6 +66,17 @@ def corpus_documents(
     Each place in turn gives a document. There may be none: `corpus_advice` then says what to install.
     """
     return sampled(machine_volumes(language, project), seed, held_out=held_out)
+
+
+def other_documents(language: Language, seed: int) -> Iterator[Document]:
+    """Code in all languages but one that lies on this machine, a document of each in turn."""
+    corpora = deque(corpus_documents(other, seed) for other in Language if other is not language)
+    while corpora:
+        corpus = corpora.popleft()
+        document = next(corpus, None)
+        if document is not None:
+            yield document
+            corpora.append(corpus)
 
 
 def calibration_documents(source: Path, language: Language, seed: int, *, held_out: bool = False) -> Iterator[Document]:
