@@ -21,6 +21,7 @@ TARGET = NATIVE.parent / "assistant" / "engine" / "lib"
 KERNELS = (
     "packing.cpp",
     "packing_file.cpp",
+    "file_rows.cpp",
     "panels.cpp",
     "activations.cpp",
     "kernel_portable.cpp",

@@ -250,11 +250,6 @@ SNED_TARGET uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uin
     return kept;
 }
 
-SNED_TARGET void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width) {
-    const __mmask64 there = width == 64 ? ~uint64_t(0) : (uint64_t(1) << width) - 1;
-    _mm512_mask_storeu_epi8(to, there, _mm512_mask_expand_epi8(_mm512_set1_epi8(char(zero)), bits, _mm512_loadu_si512(value)));
-}
-
 SNED_TARGET void multiply_avx512(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                                  float * y, int64_t stride, void * scratch) {
     const int64_t width = matrix->columns;

@@ -127,7 +127,6 @@ void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int6
 void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
-void spread_avx512(uint64_t bits, const uint8_t * value, uint8_t zero, uint8_t * to, int64_t width);
 #endif
 #if defined(__aarch64__)
 void multiply_neon(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
