@@ -1,7 +1,7 @@
 """The server on an engine whose speed and faults a test chooses: for what is about timing, not about suggestions.
 
-Run it as `python -m tests.lsp.slow_server SECONDS_A_PIECE [FAULT]`; generations are told on standard error, but for the
-fault `quiet`, which is none.
+Run it as `python -m tests.lsp.slow_server SECONDS_A_PIECE [FAULT]`; generations are told on standard error, but for two
+faults that are none: `quiet`, and `answering`, with which nothing is computed ahead either.
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import assistant.open_models
+import assistant.session
 import assistant.sessions
 import lsp.start
 from assistant.cli.app import main
@@ -26,7 +27,7 @@ PIECES = 40
 
 
 class SlowEngine(ModellessEngine):
-    """Writes a sum, a piece at a time; `fault` is when it fails: `once`, `always`, `never` or `quiet`."""
+    """Writes a sum, a piece at a time; `fault` is when it fails: `once`, `always`, or never for others."""
 
     failed = 0
 
@@ -48,7 +49,7 @@ class SlowEngine(ModellessEngine):
         if self._fault == "always" or (self._fault == "once" and not SlowEngine.failed):
             SlowEngine.failed += 1
             raise RuntimeError("the engine's thread was killed")
-        return SlowGeneration(self._seconds, cancel or Cancellation(), told=self._fault != "quiet")
+        return SlowGeneration(self._seconds, cancel or Cancellation(), told=self._fault not in ("quiet", "answering"))
 
 
 class SlowGeneration:
@@ -101,6 +102,8 @@ if __name__ == "__main__":
     assistant.sessions.select_model = lambda *_: Selection(Path("slow.gguf"), "slow")
     assistant.open_models.open_model = lambda *_: SlowEngine(seconds, fault)
     assistant.open_models.read_shape = lambda _: ModelShape("slow", 1, 1)
+    if fault == "answering":
+        assistant.session.Session.look_ahead = assistant.session.Session._prepare = lambda *_: None
     real_create_server = lsp.start.create_server
     lsp.start.create_server = create_server
     sys.exit(main(["lsp"]))
