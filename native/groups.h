@@ -11,8 +11,6 @@
 // are, and in the low and the high halves of bytes for 4-bit ones plus 8.
 #pragma once
 
-#include <array>
-
 #include "panels.h"
 
 namespace sned {
@@ -48,12 +46,22 @@ inline uint8_t group_mask(const uint8_t * masks, int64_t row, int64_t group) {
     return uint8_t((at[0] >> shift & 15) | (at[1] >> shift & 15) << 4);
 }
 
-// The slot of each column that a mask keeps, in the order of columns.
-inline std::array<int64_t, kSlots> slots_of(uint8_t mask) {
-    std::array<int64_t, kSlots> slots{};
-    const int64_t low = __builtin_popcount(mask & 15u);
-    for (int64_t i = 0; i < kSlots; ++i) slots[size_t(i)] = i < low ? i : kSlots - 1 - (i - low);
-    return slots;
-}
+// For each mask of four: the column in each slot.
+struct SlotColumns {
+    uint8_t of[256][kSlots] = {};
+
+    constexpr SlotColumns() {
+        for (int mask = 0; mask < 256; ++mask) {
+            int low = 0, high = 0;
+            for (int column = 0; column < int(kGroup); ++column) {
+                if (!(mask >> column & 1)) continue;
+                const int slot = column < 4 ? low++ : int(kSlots) - 1 - high++;
+                if (slot >= 0 && slot < int(kSlots)) of[mask][slot] = uint8_t(column);
+            }
+        }
+    }
+};
+
+inline constexpr SlotColumns kSlotColumns;
 
 }  // namespace sned

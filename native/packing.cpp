@@ -10,8 +10,10 @@ namespace {
 
 // Which of eight weights are no zeros, with as many zeros as make four.
 uint8_t full_mask(const uint8_t * weights, uint8_t zero) {
-    unsigned mask = 0;
-    for (int i = 0; i < kGroup; ++i) mask |= unsigned(weights[i] != zero) << i;
+    constexpr uint64_t kOnes = 0x0101010101010101;
+    const uint64_t changed = word(weights) ^ kOnes * zero;
+    const uint64_t kept = (((changed & kOnes * 0x7f) + kOnes * 0x7f) | changed) >> 7 & kOnes;
+    auto mask = unsigned(kept * 0x0102040810204080 >> 56);
     while (__builtin_popcount(mask) < kSlots) mask |= mask + 1;
     return uint8_t(mask);
 }
@@ -53,13 +55,13 @@ void Writer::add_groups(const Dense & rows) {
                 uint8_t * at = masks + group / 2 * 2 * kRows + 2 * place_of(row);
                 at[0] = uint8_t(at[0] | (mask & 15) << (group % 2 * 4));
                 at[1] = uint8_t(at[1] | mask >> 4 << (group % 2 * 4));
-                const auto slots = slots_of(mask);
-                size_t next = 0;
-                for (int64_t column = 0; column < kGroup; ++column) {
-                    if (!(mask >> column & 1)) continue;
-                    const SlotPlace place = slot_place(bits, row, slots[next++]);
-                    uint8_t & value = values[group * group_values(bits) + place.byte];
-                    value = uint8_t(value | (from[column] ^ flip) << place.shift);
+                const uint8_t * columns = kSlotColumns.of[mask];
+                uint8_t * to = values + group * group_values(bits) + 2 * place_of(row);
+                const auto slot = [&](int64_t i) { return uint8_t(from[columns[i]] ^ flip); };
+                if (bits == 8) {
+                    to[0] = slot(0), to[1] = slot(3), to[2 * kRows] = slot(1), to[2 * kRows + 1] = slot(2);
+                } else {
+                    to[0] = uint8_t(slot(0) | slot(1) << 4), to[1] = uint8_t(slot(3) | slot(2) << 4);
                 }
             }
         }

@@ -40,12 +40,10 @@ void unpack_grouped(const sned_packed * matrix, int64_t panel, int8_t * weights,
             for (int64_t group = 0; group < kGroups; ++group) {
                 const uint8_t mask = group_mask(masks, row, group);
                 int8_t * to = weights + row * width + block * kBlock + group * kGroup;
-                int64_t next = 0;
-                for (int64_t column = 0; column < kGroup; ++column) {
-                    if (!(mask >> column & 1) || next == kSlots) continue;
-                    const SlotPlace place = slot_place(bits, row, slots_of(mask)[size_t(next++)]);
+                for (int64_t slot = 0; slot < kSlots; ++slot) {
+                    const SlotPlace place = slot_place(bits, row, slot);
                     const uint8_t value = values[group * group_values(bits) + place.byte];
-                    to[column] = bits == 8 ? int8_t(value) : int8_t((value >> place.shift & 15) - 8);
+                    to[kSlotColumns.of[mask][slot]] = bits == 8 ? int8_t(value) : int8_t((value >> place.shift & 15) - 8);
                 }
             }
         }
