@@ -47,6 +47,7 @@ class StatusReporter:
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
         self._last: Status | None = None
+        self._written = ""
 
     @property
     def last(self) -> Status | None:
@@ -54,13 +55,15 @@ class StatusReporter:
         return self._last
 
     def report(self, status: Status) -> None:
-        """Sends a status unless it is the one the client knows; all but the passing ones are logged as well."""
+        """Sends a status unless it is the one the client knows; all but the passing ones are logged as well.
+
+        What was logged last is not logged again: a suggestion is shown at every key.
+        """
         if status == self._last:
             return
-        said_already = self._last is not None and self._last.message == status.message
         self._last = status
         self._server.protocol.notify(STATUS_METHOD, asdict(status))
-        if status.state is not State.WORKING and not said_already:
+        if status.state is not State.WORKING and status.message != self._written:
             self._write(MessageType.Error if status.state is State.FAILED else MessageType.Info, status.message)
 
     def show(self, message: str) -> None:
@@ -73,5 +76,6 @@ class StatusReporter:
         self._server.window_show_message(ShowMessageParams(MessageType.Warning, message))
 
     def _write(self, kind: MessageType, message: str) -> None:
+        self._written = message
         _log.info(message)
         self._server.window_log_message(LogMessageParams(kind, message))
