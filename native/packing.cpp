@@ -8,12 +8,16 @@
 namespace sned {
 namespace {
 
-// Which of eight weights are no zeros, with as many zeros as make four.
-uint8_t full_mask(const uint8_t * weights, uint8_t zero) {
+// For eight weights, bytes of 1 where there is no zero.
+uint64_t kept_bytes(const uint8_t * weights, uint8_t zero) {
     constexpr uint64_t kOnes = 0x0101010101010101;
     const uint64_t changed = word(weights) ^ kOnes * zero;
-    const uint64_t kept = (((changed & kOnes * 0x7f) + kOnes * 0x7f) | changed) >> 7 & kOnes;
-    auto mask = unsigned(kept * 0x0102040810204080 >> 56);
+    return (((changed & kOnes * 0x7f) + kOnes * 0x7f) | changed) >> 7 & kOnes;
+}
+
+// Which of eight weights are no zeros, with as many zeros as make four.
+uint8_t full_mask(const uint8_t * weights, uint8_t zero) {
+    auto mask = unsigned(kept_bytes(weights, zero) * 0x0102040810204080 >> 56);
     while (__builtin_popcount(mask) < kSlots) mask |= mask + 1;
     return uint8_t(mask);
 }
@@ -160,8 +164,7 @@ sned_layout choose_layout(int kernel, int64_t bits, const uint8_t * from, int64_
         uint8_t values[kBlock];
         read_block(bits, from + 2, values);
         for (int64_t group = 0; group < kBlock; group += kGroup) {
-            int64_t here = 0;
-            for (int64_t k = group; k < group + kGroup; ++k) here += values[k] != zero_of(bits);
+            const auto here = int64_t(kept_bytes(values + group, zero_of(bits)) * 0x0101010101010101 >> 56);
             kept += here;
             most = std::max(most, here);
         }
