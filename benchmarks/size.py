@@ -30,6 +30,7 @@ from assistant.corpus import corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
 from assistant.engine.protocol import Prompt, Sampling, Segment
 from assistant.engine.requantising import FILE_TYPES, requantise
+from assistant.engine.sparse_backend import SparseBackend
 from assistant.engine.tokenizer import open_tokenizer
 from assistant.languages import parse_language
 from assistant.perplexity import perplexity
@@ -41,12 +42,12 @@ from export.sparse.layout import ValueType
 from export.vocabulary import trim, trim_vocabulary
 
 _MEASURE = "--measure"
-_HEADS = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s", "perplexity")
+_HEADS = ("MB", "load s", "CPU s", "resident MB", "peak MB", "prefill/s", "decode/s")
 _PROMPT_LINES, _DECODED = 40, 64
 
 
 def main() -> None:
-    """Prints a row for each file, again with each turn."""
+    """Prints a row for each file, again with each turn, and then what each predicts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("submodel", metavar="SUBMODEL")
     parser.add_argument("--base", metavar="BASE")
@@ -66,16 +67,21 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         files = {"base": base}
         files |= {name: _made(folder / f"{name}.gguf", partial(requantise, base, name)) for name in options.rivals}
-        files |= _forms(submodel, folder, options)
+        forms = _forms(submodel, folder, options)
+        files |= forms
         if not (texts := folder / "texts.json").exists():
             texts.write_text(json.dumps(_held_out(base, options)))
-        perplexities = {name: _perplexity_of(name, path, texts) for name, path in files.items() if name == _twin(name)}
-        measured: dict[str, list[dict[str, float]]] = {name: [] for name in files}
+        rows = [(name, "off") for name in files] + [(name, "auto") for name in forms]
+        turns: dict[tuple[str, str], list[dict[str, float]]] = {row: [] for row in rows}
         for _ in range(options.turns):
             print(f"{'':26}" + "".join(f"{head:>12}" for head in _HEADS))
-            for name, path in files.items():
-                measured[name].append(_measured(path))
-                _report(name, path, measured[name], perplexities[_twin(name)])
+            for name, backend in rows:
+                turns[name, backend].append(_measured(files[name], backend))
+                _report(name if backend == "off" else f"{name}*", files[name], turns[name, backend])
+        print("* with the sparse backend where it is faster\n\nperplexity")
+        for name in files:
+            if name == _twin(name):
+                print(f"{name:26}{_perplexity_of(name, files[name], texts):12.3f}", flush=True)
 
 
 def _made(path: Path, make: Callable[[Path], object]) -> Path:
@@ -121,17 +127,17 @@ def _held_out(base: Path, options: argparse.Namespace) -> dict[str, object]:
         return {"texts": texts, "tokens": sum(len(tokenizer.tokenize(text)) for text in texts)}
 
 
-def _measured(path: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, _MEASURE, path]
+def _measured(path: Path, backend: str) -> dict[str, float]:
+    command = [sys.executable, __file__, _MEASURE, path, backend]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {key: float(value) for key, value in json.loads(done.stdout).items()}
 
 
-def measure(path: Path) -> None:
+def measure(path: Path, backend: SparseBackend) -> None:
     """Prints what one model gives, as JSON."""
     threads = load_settings().threads
     cpu, wall = time.process_time(), time.perf_counter()
-    with closing(LlamaEngine(path, LlamaOptions(threads=threads))) as engine:
+    with closing(LlamaEngine(path, LlamaOptions(threads=threads, sparse_backend=backend))) as engine:
         found = {"load": time.perf_counter() - wall, "load CPU": time.process_time() - cpu}
         lines = "".join(f"    total += values[{number}] * {number}\n" for number in range(_PROMPT_LINES))
         prompt = Prompt((Segment(f"def weigh(values):\n    total = 0\n{lines}    return total\n\n\ndef"),))
@@ -167,17 +173,17 @@ def _twin(name: str) -> str:
     return name.replace("sparse 8-bit", "plain")
 
 
-def _report(name: str, path: Path, turns: list[dict[str, float]], perplexity_of_it: float) -> None:
+def _report(name: str, path: Path, turns: list[dict[str, float]]) -> None:
     """Prints the best of a file's turns so far."""
     best = {"load": min, "load CPU": min, "resident": min, "peak": min, "prefill": max, "decode": max}
     found = {key: choose(turn[key] for turn in turns) for key, choose in best.items()}
     row = [path.stat().st_size / 1e6, found["load"], found["load CPU"]]
-    row += [found["resident"] / 1e6, found["peak"] / 1e6, found["prefill"], found["decode"], perplexity_of_it]
+    row += [found["resident"] / 1e6, found["peak"] / 1e6, found["prefill"], found["decode"]]
     print(f"{name:26}" + "".join(f"{value:12.2f}" for value in row), flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [_MEASURE]:
-        measure(Path(sys.argv[2]))
+        measure(Path(sys.argv[2]), "auto" if sys.argv[3] == "auto" else "off")
     else:
         main()
