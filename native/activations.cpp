@@ -110,10 +110,11 @@ int sned_best_kernel(void) {
     return SNED_PORTABLE;
 }
 
-int sned_is_faster(int kernel, int64_t bits, int64_t layout) {
+int sned_is_faster(int kernel, int64_t layout) {
     if (kernel == SNED_AVX512) return 1;
-    // Spreading 4-bit values by masks takes longer than ggml's Q4_0, which is repacked.
-    return kernel == SNED_AVX2 && (bits == 8 || layout == SNED_GROUPS);
+    // Spreading values by masks takes longer than ggml's Q4_0, and saves too little of Q8_0's time to make up for packing
+    // at each start.
+    return kernel == SNED_AVX2 && layout != SNED_MASKS;
 }
 
 const char * sned_kernel_name(int kernel) {

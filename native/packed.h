@@ -38,7 +38,7 @@ typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2 } sned_layout;
 typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 
 // Counts how often what this library is called with has changed; sned compares it with its own.
-#define SNED_INTERFACE 4
+#define SNED_INTERFACE 5
 int sned_interface(void);
 
 // The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.
@@ -46,9 +46,9 @@ int sned_best_kernel(void);
 int sned_has_kernel(int kernel);
 const char * sned_kernel_name(int kernel);
 
-// Whether a kernel multiplies one token with such a matrix sooner than ggml's own kernels on such a processor do with the
-// plain one, and many tokens about as soon; as measured (docs/sparse-backend.md).
-int sned_is_faster(int kernel, int64_t bits, int64_t layout);
+// Whether a kernel multiplies one token with such a matrix so much sooner than ggml's own kernels on such a processor do with
+// the plain one that packing it pays, and many tokens about as soon; as measured (docs/sparse-backend.md).
+int sned_is_faster(int kernel, int64_t layout);
 
 // Bytes that a matrix takes at most, whatever its zeros.
 size_t sned_pack_bound(int64_t bits, int64_t rows, int64_t columns);

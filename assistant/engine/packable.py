@@ -19,6 +19,7 @@ _FEW_ZEROS = 0.3  # with fewer, a mask and its bookkeeping cost what they save
 _BLOCK = 32
 _GROUP, _KEPT = 8, 4  # native/groups.h: what has a layout of its own
 _SCALE_BITS, _MASK_BITS = 0.5, 1.0  # for each weight
+WHOLE, MASKED, GROUPED = 0, 1, 2  # sned_layout of native/packed.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Packable:
     @property
     def layout(self) -> int:
         """`sned_layout`: without masks, with masks, or in groups."""
-        return 2 if self.grouped else 1 if self.zeros else 0
+        return GROUPED if self.grouped else MASKED if self.zeros else WHOLE
 
     @property
     def dense_bytes(self) -> int:

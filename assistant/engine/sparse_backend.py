@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assistant.engine.native import capture_log, llama_cpp
-from assistant.engine.packable import MATRIX, Packable, packable_matrices
+from assistant.engine.packable import GROUPED, MATRIX, Packable, packable_matrices
 from assistant.errors import CheckpointError
 
 SparseBackend = Literal["auto", "on", "off"]
@@ -23,7 +23,7 @@ SparseBackend = Literal["auto", "on", "off"]
 LIBRARY = Path(__file__).parent / "lib" / "libsned_sparse.so"
 DENSE = "dense"
 
-_INTERFACE = 4  # SNED_INTERFACE of native/packed.h
+_INTERFACE = 5  # SNED_INTERFACE of native/packed.h
 
 _log = logging.getLogger("sned.llama")
 
@@ -34,7 +34,7 @@ class Available:
 
     Attributes:
         kernel: the fastest kernel's name; empty where the backend cannot be used.
-        fast: whether that kernel is faster than dense matrices, so that it is used unasked: with 8-bit values at least.
+        fast: whether that kernel is faster than dense matrices, so that it is used unasked: those of 4:8 at least.
         reason: why the backend cannot be used; empty where it can.
     """
 
@@ -100,13 +100,13 @@ def available() -> Available:
     if not load(str(LIBRARY).encode()):
         return Available(reason="ggml refuses it")
     kernel = library.sned_best_kernel()
-    return Available(library.sned_kernel_name(kernel).decode(), fast=bool(library.sned_is_faster(kernel, 8, 1)))
+    return Available(library.sned_kernel_name(kernel).decode(), fast=bool(library.sned_is_faster(kernel, GROUPED)))
 
 
 def is_faster(matrix: Packable) -> bool:
-    """Whether the backend, which is available, is faster with this matrix than llama.cpp is with the dense one."""
+    """Whether the backend, which is available, is so much faster with this matrix that packing it pays."""
     library = load_library()
-    return bool(library.sned_is_faster(library.sned_best_kernel(), matrix.bits, matrix.layout))
+    return bool(library.sned_is_faster(library.sned_best_kernel(), matrix.layout))
 
 
 def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
