@@ -64,9 +64,10 @@ class PackedMatrices:
     def give(self, name: str, converted: Bytes) -> None:
         """Hands the matrix to the backend, which copies it when llama.cpp sets the tensor."""
         self._library.sned_sparse_give(name.encode(), _address(converted), ctypes.c_size_t(converted.size))
-        if self._given is not None:  # llama.cpp has set the one before
-            self._buffers.give_back(self._given)
-        self._given = self._converted.pop(name)
+        if name in self._converted:  # and not given once more: llama.cpp has set the one before
+            if self._given is not None:
+                self._buffers.give_back(self._given)
+            self._given = self._converted.pop(name)
 
     def __enter__(self) -> Self:
         return self
