@@ -150,8 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if owner.stall_after is not None and offset - start >= owner.stall_after:
                     owner.stopped.wait(60)
                     break
+                request.sent += min(CHUNK, stop - offset)  # before: a client that has all of it may look at once
                 self.wfile.write(sent[offset - start : min(offset + CHUNK, stop) - start])
-                request.sent += min(CHUNK, stop - offset)
                 time.sleep(owner.pause)
         except ConnectionError:  # the client was killed
             self.close_connection = True
