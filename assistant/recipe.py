@@ -10,7 +10,7 @@ from export.sparse.layout import BLOCK_SIZES, DENSE_BLOCK, Pattern, SparseFormat
 from prune.patterns import UNSTRUCTURED, parse_pattern
 
 # Raised whenever the same recipe would give other bytes than before.
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 # The shipped recipe of a build that names none.
 DEFAULT_RECIPE = "balanced"
 
