@@ -34,8 +34,8 @@ class Recipe:
         sequence_length: tokens a calibration sequence.
         project_share, other_share, chat_share, fim_share: what the calibration set is mixed from (CalibrationMix).
         seed: chooses which calibration text is taken.
-        values: how the weights that survive are stored: `q8_0` in a plain GGUF, whose zeros take as much as any weight;
-            `int8` or `int4` in a sparse one, rounded by what their inputs are worth (export.block_scales).
+        values: how the weights that survive are stored: `int8` or `int4` in a sparse GGUF, rounded by what their
+            inputs are worth (export.block_scales); `q8_0` in a plain one, whose zeros take as much as any weight.
         block: weights of a row that share a scale; 32 for `q8_0`.
         embeddings: type that embedding and output matrix, which are not pruned, are rounded to by llama.cpp's quantiser
             where they have more bits than it; `base` leaves them as they are.
@@ -55,8 +55,8 @@ class Recipe:
     chat_share: float = 0.15
     fim_share: float = 0.0
     seed: int = 0
-    values: Literal["q8_0", "int8", "int4"] = "q8_0"
-    block: int = 32
+    values: Literal["q8_0", "int8", "int4"] = "int8"
+    block: int = 128
     embeddings: Literal["base", "q8_0", "q6_k", "q5_k", "q5_0", "q4_k", "q4_0"] = "base"
     vocabulary: Literal["whole", "trimmed"] = "whole"
 
@@ -117,7 +117,9 @@ class Recipe:
         """How pruned matrices are packed; None where they are plain Q8_0."""
         if self.values == "q8_0":
             return None
-        return SparseFormat(Pattern.parse(self.pattern), ValueType(self.values), self.block)
+        pattern = parse_pattern(self.pattern)
+        stored = Pattern() if pattern is None else Pattern(pattern.kept, pattern.group)
+        return SparseFormat(stored, ValueType(self.values), self.block)
 
     @property
     def sequences(self) -> int:

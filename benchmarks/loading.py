@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import psutil
+from plain_models import plain_file
 
 from assistant.engine.loading import load_model
 from assistant.engine.memory import read_shape
@@ -38,9 +39,9 @@ def main() -> None:
     parser.add_argument("--values", type=ValueType)
     parser.add_argument("--block", type=int)
     options = parser.parse_args()
-    plain = select_model(load_settings(), None, options.model).path
+    model = select_model(load_settings(), None, options.model).path
     with tempfile.TemporaryDirectory() as folder:
-        sparse = Path(folder) / "sparse.gguf"
+        plain, sparse = plain_file(model, Path(folder)), Path(folder) / "sparse.gguf"
         dense_to_sparse(plain, sparse, SparseOptions(values=options.values, block=options.block))
         ways = {
             "plain, mapped": (plain, _MAPPED),

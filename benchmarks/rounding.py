@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from plain_models import plain_file
 
 from assistant.corpus import corpus_documents
 from assistant.engine.tokenizer import open_tokenizer
@@ -47,9 +48,10 @@ def main() -> None:
     parser.add_argument("--forms", nargs="*", default=["int8/128", "int4/128", "int4/32"], metavar="VALUES/BLOCK")
     options = parser.parse_args()
     settings = load_settings()
-    plain = select_model(settings, None, options.model).path
+    model = select_model(settings, None, options.model).path
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        plain = plain_file(model, folder)
         own = importance_of(plain, options.language, options.calibrated)
         weights: dict[str, Importance] = {"": {}, ", by importance": own}
         if options.base:

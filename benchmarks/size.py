@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from plain_models import plain_file
 
 from assistant.corpus import corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
@@ -61,10 +62,11 @@ def main() -> None:
     options = parser.parse_args()
     settings = load_settings()
     base = select_model(settings, None, options.base).path
-    submodel = select_model(settings, None, options.submodel).path
+    model = select_model(settings, None, options.submodel).path
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        submodel = plain_file(model, folder)
         files = {"base": base}
         files |= {name: _made(folder / f"{name}.gguf", partial(requantise, base, name)) for name in options.rivals}
         forms = _forms(submodel, folder, options)

@@ -1,7 +1,7 @@
 """What sparse GGUF takes: bits a weight, and MB/s of packing and unpacking.
 
 Without a model, for one random matrix at 50%; MB are those of the plain matrix (Q8_0 or Q4_0) that is packed, or given
-back, digest included. With a plain GGUF that has pruned matrices, for the whole file, which is packed, given back and
+back, digest included. With a GGUF that has pruned matrices, for the whole plain file, which is packed, given back and
 compared byte for byte; with `--values` and `--block` it is quantised anew, and the error is that of the survivors.
 
     python benchmarks/sparse.py [--rows 4864] [--columns 896]
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from plain_models import plain_file
 
 from export.sparse.choice import SparseOptions
 from export.sparse.convert import dense_to_sparse, sparse_to_dense
@@ -91,9 +92,10 @@ def clocks() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def model(path: Path, options: SparseOptions) -> None:
+def whole_file(model: Path, options: SparseOptions) -> None:
     """Sizes and times for a whole file."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=model.parent) as folder:
+        path = plain_file(model, Path(folder))
         sparse_path, back = Path(folder) / "sparse.gguf", Path(folder) / "back.gguf"
         times = [clocks()]
         dense_to_sparse(path, sparse_path, options)
@@ -131,7 +133,7 @@ def main() -> None:
     parser.add_argument("--block", type=int)
     arguments = parser.parse_args()
     if arguments.model:
-        model(arguments.model, SparseOptions(arguments.pattern, arguments.values, arguments.block))
+        whole_file(arguments.model, SparseOptions(arguments.pattern, arguments.values, arguments.block))
     else:
         matrices((arguments.rows, arguments.columns))
 

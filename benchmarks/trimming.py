@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from plain_models import plain_file
 
 from assistant.corpus import Document, corpus_documents
 from assistant.engine.llama import LlamaEngine, LlamaOptions
@@ -50,8 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     capture_log()
     settings, language = load_settings(), parse_language(options.language)
-    first = select_model(settings, None, options.models[0]).path
-    with open_tokenizer(first) as tokenizer:
+    with open_tokenizer(select_model(settings, None, options.models[0]).path) as tokenizer:
         started = time.perf_counter()
         counts = count_tokens(corpus_documents(language, seed=0), tokenizer, options.counted)
         seconds = time.perf_counter() - started
@@ -59,9 +59,10 @@ def main() -> None:
     different = np.count_nonzero(counts)
     print(f"{counts.sum():,} tokens of {language.label} counted in {seconds:.1f} s, {different:,} different")
     with tempfile.TemporaryDirectory() as folder:
-        _print_sizes(first, counts, options.sizes, held_out, Path(folder))
-        for name in options.models:
-            base, trimmed = select_model(settings, None, name).path, Path(folder) / "trimmed.gguf"
+        plain = {name: plain_file(select_model(settings, None, name).path, Path(folder)) for name in options.models}
+        _print_sizes(plain[options.models[0]], counts, options.sizes, held_out, Path(folder))
+        for name, base in plain.items():
+            trimmed = Path(folder) / "trimmed.gguf"
             kept = trim_vocabulary(base, counts)
             trim(base, kept, trimmed)
             print(f"\n{name}: {base.stat().st_size:,} bytes, trimmed {trimmed.stat().st_size:,}", end=" ")

@@ -56,7 +56,7 @@ def test_a_row_is_told_with_its_interval_and_its_difference(copy: Path) -> None:
     before = (copy / "docs" / "results.md").read_text()
     (copy / "docs" / "measured" / "functions-java.json").write_text(json.dumps({"0.5B, Java, fast": row}))
     text = written(copy)
-    line = next(line for line in text.splitlines() if line.startswith("| 0.5B, Java, fast | 5 (sparse 4) |"))
+    line = next(line for line in text.splitlines() if line.startswith("| 0.5B, Java, fast | 5 as q8_0 (sparse 4) |"))
     assert "| 0.500 (41 of 82; 0.39 to 0.61) | 1.000 (82 of 82; 0.96 to 1.00) |" in line
     assert "-0.250 (-0.500 to -0.125, p = 0.004)" in line
     assert "2020-02-03; Abacus, 3 cores, 1.5 GB; sned 9.9." in text

@@ -100,8 +100,8 @@ def build(
     values: Annotated[
         str | None,
         typer.Option(
-            help="How weights that survive are stored: q8_0 in a plain GGUF, int8 or int4 in a sparse one, which is "
-            "smaller and loads slower."
+            help="How weights that survive are stored: int8 or int4 in a sparse GGUF, or q8_0 in a plain one, which is "
+            "larger and what every llama.cpp loads."
         ),
     ] = None,
     block: Annotated[

@@ -14,8 +14,6 @@ _MASKS: tuple[Mapping[str, Any], ...] = ({"sparsity": 0.3}, {"sparsity": 0.4}, {
 _RECONSTRUCTIONS = ("none", "distillation")
 # From what keeps most.
 _FORMS: tuple[Mapping[str, Any], ...] = (
-    {"values": "q8_0", "vocabulary": "whole"},
-    {"values": "q8_0", "vocabulary": "trimmed"},
     {"values": "int8", "vocabulary": "whole"},
     {"values": "int8", "vocabulary": "trimmed"},
     {"values": "int4", "vocabulary": "whole"},
@@ -43,7 +41,7 @@ class Candidate:
             return f"{self.base}, dense"
         mask = recipe.pattern if ":" in recipe.pattern else f"{recipe.sparsity:.0%}"
         words = [self.base, mask, "pruned alone" if recipe.reconstruction == "none" else recipe.reconstruction]
-        words += [] if recipe.values == "q8_0" else [recipe.values]
+        words += [] if recipe.values == Recipe().values else [recipe.values]
         words += [] if recipe.vocabulary == "whole" else [recipe.vocabulary]
         return ", ".join(words)
 

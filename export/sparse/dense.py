@@ -5,13 +5,13 @@ import numpy.typing as npt
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from export.sparse.layout import DENSE_BLOCK, ValueType
+from export.sparse.nibbles import NIBBLE_ZERO, join_halves, nibbles_of, split_halves
 from export.sparse.packing import CodedMatrix
-from export.sparse.values import Bytes, Codes
+from export.sparse.values import Bytes
 
 Q8_0, Q4_0 = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0
 F32, F16 = GGMLQuantizationType.F32, GGMLQuantizationType.F16
 VALUES_OF = {Q8_0: ValueType.INT8, Q4_0: ValueType.INT4}
-_NIBBLE_ZERO = 8
 
 
 def coded(stored: Bytes, shape: tuple[int, int], dense_type: GGMLQuantizationType) -> CodedMatrix:
@@ -22,10 +22,10 @@ def coded(stored: Bytes, shape: tuple[int, int], dense_type: GGMLQuantizationTyp
         shape: (rows, columns), columns a multiple of 32.
         dense_type: Q8_0 or Q4_0.
     """
-    blocks = stored.reshape(-1, GGML_QUANT_SIZES[dense_type][1])
-    scales = np.ascontiguousarray(blocks[:, :2]).view("<u2").astype(np.uint16, copy=False).reshape(shape[0], -1)
-    payload = np.ascontiguousarray(blocks[:, 2:])
-    codes = payload.view(np.int8) if dense_type is Q8_0 else _nibbles_to_codes(payload)
+    blocks = np.ascontiguousarray(stored).reshape(-1).view(_block(dense_type))
+    scales = blocks["scale"].astype(np.uint16).reshape(shape[0], -1)
+    payload = np.ascontiguousarray(blocks["payload"]).view(np.uint8)
+    codes = payload.view(np.int8) if dense_type is Q8_0 else split_halves(payload)
     return CodedMatrix(codes.reshape(shape), scales, DENSE_BLOCK)
 
 
@@ -61,14 +61,13 @@ def write_dense(matrix: CodedMatrix, dense_type: GGMLQuantizationType, out: Byte
     if dense_type in (F32, F16):
         np.copyto(out.view("<f4" if dense_type is F32 else "<f2"), matrix.values(), casting="same_kind")
         return
-    fits = dense_type is not Q4_0 or (matrix.codes.min() >= -_NIBBLE_ZERO and matrix.codes.max() < _NIBBLE_ZERO)
+    fits = dense_type is not Q4_0 or (matrix.codes.min() >= -NIBBLE_ZERO and matrix.codes.max() < NIBBLE_ZERO)
     refuse_dense_type(dense_type, ValueType.INT4 if fits else ValueType.INT8, columns)
-    codes = matrix.codes.reshape(-1, DENSE_BLOCK)
-    payload = codes.view(np.uint8) if dense_type is Q8_0 else _codes_to_nibbles(codes)
-    whole = np.dtype(f"V{payload.shape[1]}")  # numpy copies 32 bytes as one item in half the time of 32 items
-    blocks = out.reshape(-1).view([("scale", "<u2"), ("payload", whole)])
+    codes = matrix.codes.reshape(-1)
+    payload = codes.view(np.uint8) if dense_type is Q8_0 else join_halves(nibbles_of(codes))
+    blocks = out.reshape(-1).view(_block(dense_type))
     blocks["scale"] = _repeated(matrix.scales, matrix.block, DENSE_BLOCK, columns).ravel()
-    blocks["payload"] = payload.view(whole)[:, 0]
+    blocks["payload"] = payload.view(blocks.dtype["payload"])
 
 
 def dense_row_bytes(dense_type: GGMLQuantizationType, columns: int) -> int:
@@ -105,31 +104,14 @@ def exact_dense_type(values: ValueType, columns: int) -> GGMLQuantizationType:
     return Q8_0 if values is ValueType.INT8 else Q4_0
 
 
+def _block(dense_type: GGMLQuantizationType) -> np.dtype[np.void]:
+    """A block's scale, and its codes as one item: numpy copies 32 bytes as one in half the time of 32."""
+    payload = GGML_QUANT_SIZES[dense_type][1] - 2
+    return np.dtype([("scale", "<u2"), ("payload", f"V{payload}")])
+
+
 def _repeated(scales: npt.NDArray[np.uint16], block: int, into: int, columns: int) -> npt.NDArray[np.uint16]:
     """The scales of blocks of `block` weights as those of blocks of `into`."""
     if block == into:
         return scales
     return np.repeat(scales, block // into, axis=1)[:, : -(-columns // into)]
-
-
-# 16 codes in the low halves of 16 bytes, and 16 in the high ones; in wider integers, as numpy is slow on short rows.
-
-_LOW = np.uint64(0x0F0F0F0F0F0F0F0F)
-_FOUR = np.uint64(4)
-
-
-def _nibbles_to_codes(payload: Bytes) -> Codes:
-    wide = payload.view("<u8")
-    nibbles = np.empty((len(wide), 4), dtype="<u8")
-    for half in range(2):
-        nibbles[:, half] = wide[:, half] & _LOW
-        nibbles[:, half + 2] = (wide[:, half] >> _FOUR) & _LOW
-    return nibbles.view(np.int8) - np.int8(_NIBBLE_ZERO)
-
-
-def _codes_to_nibbles(codes: Codes) -> Bytes:
-    wide = (codes + np.int8(_NIBBLE_ZERO)).view("<u8")
-    nibbles = np.empty((len(wide), 2), dtype="<u8")
-    for half in range(2):
-        nibbles[:, half] = wide[:, half] | (wide[:, half + 2] << _FOUR)
-    return nibbles.view(np.uint8)

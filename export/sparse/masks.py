@@ -12,6 +12,8 @@ Counts = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.intp]
 
+_ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+
 
 def mask_to_bits(mask: Mask, pattern: Pattern) -> npt.NDArray[np.uint8]:
     """A mask of shape (rows, columns) as bytes, shape (rows, bytes): bit i of byte j is weight 8 j + i.
@@ -22,11 +24,13 @@ def mask_to_bits(mask: Mask, pattern: Pattern) -> npt.NDArray[np.uint8]:
     if not pattern.group or pattern.mask_bits == pattern.group:
         return bits
     size = -(-mask.shape[1] // pattern.group * pattern.mask_bits // 8)
-    words = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view("<u8")
+    if bits.shape[1] % 8:
+        bits = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8)))
+    words = bits.view("<u8")
     for width, low in reversed(_lanes(pattern)):
         words = words & low | (words >> np.uint64(width // 2 // pattern.group)) & (low << _half(width, pattern))
-    used = 8 * pattern.mask_bits // pattern.group
-    return words.view(np.uint8).reshape(len(mask), -1, 8)[:, :, :used].reshape(len(mask), -1)[:, :size]
+    stored = np.ascontiguousarray(words.view(_spaced(pattern))["bits"])
+    return stored.view(np.uint8).reshape(len(mask), -1)[:, :size]
 
 
 def bits_to_mask(bits: npt.NDArray[np.uint8], columns: int, pattern: Pattern) -> Mask:
@@ -103,15 +107,21 @@ def group_counts(mask: Mask, group: int) -> Counts:
     return counts
 
 
-def row_counts(kept_at: npt.NDArray[np.intp], shape: tuple[int, int]) -> Counts:
-    """How many weights of each row of a matrix are at the given places, which are flat and ascending; shape (rows,)."""
-    rows, columns = shape
-    return np.diff(np.searchsorted(kept_at, np.arange(rows + 1) * columns))
+def row_counts(bits: npt.NDArray[np.uint8]) -> Counts:
+    """How many ones each row of bytes has; shape (rows,)."""
+    counts: Counts = _ONES.take(bits).sum(axis=1, dtype=np.int64)
+    return counts
 
 
-def filled(mask: Mask, kept: int) -> Mask:
-    """The mask with as many more weights, the first of each row, as `kept` in every row takes; no row has more."""
-    return _filled(mask, kept - np.count_nonzero(mask, axis=1))
+def filled(mask: Mask, counts: Counts, kept: int) -> Mask:
+    """The mask with as many more weights, the first of each row, as `kept` in every row takes.
+
+    Args:
+        mask: shape (rows, columns).
+        counts: what it holds in each row; at most `kept`.
+        kept: what each row is to hold.
+    """
+    return _filled(mask, kept - counts)
 
 
 def filled_groups(mask: Mask, pattern: Pattern) -> Mask:
@@ -165,14 +175,20 @@ def _half(width: int, pattern: Pattern) -> np.uint64:
     return np.uint64(width // 2 // pattern.group * pattern.mask_bits)
 
 
+def _spaced(pattern: Pattern) -> np.dtype[np.void]:
+    """Eight bytes of whole masks, and how many of them are stored: as items, as numpy is slow on short rows."""
+    used = 8 * pattern.mask_bits // pattern.group
+    return np.dtype([("bits", f"V{used}"), ("gap", f"V{8 - used}")])
+
+
 def _with_gaps(bits: npt.NDArray[np.uint8], pattern: Pattern) -> npt.NDArray[np.uint8]:
     """The bytes of masks whose implied bits are there, as zeros; there may be bytes too many."""
     used = 8 * pattern.mask_bits // pattern.group
     rows, size = bits.shape
     if size % used:
         bits = np.pad(bits, ((0, 0), (0, -size % used)))
-    spaced = np.zeros((rows, -(-size // used)), dtype=[("bits", f"V{used}"), ("gap", f"V{8 - used}")])
-    spaced["bits"] = np.ascontiguousarray(bits).view(f"V{used}")  # as items: numpy is slow on short rows
+    spaced = np.zeros((rows, -(-size // used)), dtype=_spaced(pattern))
+    spaced["bits"] = np.ascontiguousarray(bits).view(spaced.dtype["bits"])
     words = spaced.view("<u8")
     for width, low in _lanes(pattern):
         words = words & low | (words & (low << _half(width, pattern))) << np.uint64(width // 2 // pattern.group)

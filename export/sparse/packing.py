@@ -6,7 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from export.sparse.layout import SparseFormat, SparseLayout, ValueType
-from export.sparse.masks import Mask, bits_to_mask, bits_to_places, filled, filled_groups, mask_to_bits, row_counts
+from export.sparse.masks import (
+    Counts,
+    Mask,
+    bits_to_mask,
+    bits_to_places,
+    filled,
+    filled_groups,
+    mask_to_bits,
+    row_counts,
+)
 from export.sparse.rows import RowReader, RowWriter, row_parts
 from export.sparse.values import Bytes, Codes, Kept, decode_values, encode_values
 
@@ -60,17 +69,19 @@ def pack(matrix: CodedMatrix, form: SparseFormat) -> PackedMatrix:
     """
     rows, columns = matrix.codes.shape
     _check(matrix, form)
-    layout = _layout(matrix, form)
+    counts = None if form.pattern.group else _counts(matrix)
+    layout = _layout((rows, columns), form, counts)
     writer = RowWriter(layout)
     for part in row_parts(rows, columns):
         codes, mask = matrix.codes[part], _mask(matrix, part)
-        if form.pattern.group:
+        kept_of = np.full(len(codes), layout.kept) if counts is None or layout.kept is not None else counts[part]
+        if counts is None:
             mask = filled_groups(mask, form.pattern)
         elif layout.kept is not None:
-            mask = filled(mask, layout.kept)
+            mask = filled(mask, counts[part], layout.kept)
         scales = matrix.scales[part].astype("<u2").view(np.uint8)
         heads = np.concatenate([scales, mask_to_bits(mask, form.pattern)], axis=1)
-        kept = Kept.of(mask)
+        kept = Kept(np.flatnonzero(mask), kept_of)
         writer.add(heads, encode_values(codes, kept, layout), kept.counts)
     return PackedMatrix(layout, writer.finish())
 
@@ -103,8 +114,7 @@ class Unpacker:
         bits, pattern = heads[:, layout.scale_bytes :], layout.format.pattern
         mask = bits_to_mask(bits, layout.columns, pattern) if with_mask else None
         at = bits_to_places(bits, layout.columns, pattern) if mask is None else np.flatnonzero(mask)
-        shape = len(heads), layout.columns
-        kept = Kept(at, np.full(len(heads), layout.kept) if pattern.group else row_counts(at, shape))
+        kept = Kept(at, np.full(len(heads), layout.kept) if pattern.group else row_counts(bits))
         codes = decode_values(self._reader.values(part, kept.counts), kept, layout)
         return CodedMatrix(codes, scales, layout.format.block, mask)
 
@@ -162,12 +172,23 @@ def _check_scales(scales: npt.NDArray[np.uint16]) -> None:
         raise ValueError("it has scales that are not finite")
 
 
-def _layout(matrix: CodedMatrix, form: SparseFormat) -> SparseLayout:
-    """Rows of one length if that takes no more bytes than a table of rows: others are filled up with zeros."""
-    rows, columns = matrix.codes.shape
-    if form.pattern.group:
+def _counts(matrix: CodedMatrix) -> Counts:
+    """How many weights survive in each row; shape (rows,)."""
+    parts = row_parts(*matrix.codes.shape)
+    return np.concatenate([row_counts(np.packbits(_mask(matrix, part), axis=1)) for part in parts])
+
+
+def _layout(shape: tuple[int, int], form: SparseFormat, counts: Counts | None) -> SparseLayout:
+    """Rows of one length if that takes no more bytes than a table of rows: others are filled up with zeros.
+
+    Args:
+        shape: (rows, columns).
+        form: how the matrix is packed.
+        counts: how many weights survive in each row; None for N:M, which says it.
+    """
+    rows, columns = shape
+    if counts is None:
         return SparseLayout(rows, columns, form, columns // form.pattern.group * form.pattern.kept)
-    counts = np.concatenate([np.count_nonzero(_mask(matrix, part), axis=1) for part in row_parts(rows, columns)])
     equal = SparseLayout(rows, columns, form, int(counts.max()))
     table = SparseLayout(rows, columns, form, None)
     numbers, times = np.unique(counts, return_counts=True)

@@ -6,12 +6,18 @@ import numpy as np
 import numpy.typing as npt
 
 from export.sparse.layout import SparseLayout, ValueType
-from export.sparse.masks import Counts, Mask, Places, row_counts
+from export.sparse.masks import Counts, Places
+from export.sparse.nibbles import (
+    NIBBLE_ZERO,
+    join_halves,
+    join_neighbours,
+    nibbles_of,
+    split_halves,
+    split_neighbours,
+)
 
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int8]
-
-_NIBBLE_ZERO = 8
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,6 @@ class Kept:
     at: Places
     counts: Counts
 
-    @classmethod
-    def of(cls, mask: Mask) -> "Kept":
-        """What a mask of shape (rows, columns) keeps."""
-        at = np.flatnonzero(mask)
-        return cls(at, row_counts(at, mask.shape))
-
 
 def encode_values(codes: Codes, kept: Kept, layout: SparseLayout) -> Bytes:
     """The value bytes of all rows, one row's after the other's, without the rows' padding.
@@ -44,16 +44,16 @@ def encode_values(codes: Codes, kept: Kept, layout: SparseLayout) -> Bytes:
     values = codes.ravel().take(kept.at)  # several times as fast as a mask as index
     if layout.format.values is ValueType.INT8:
         return values.view(np.uint8)
-    nibbles = (values + np.int8(_NIBBLE_ZERO)).view(np.uint8)
+    nibbles = nibbles_of(values)
     if layout.format.pattern.group:
         size = 2 * layout.value_bytes(_equal_count(layout))
-        return _halves(_in_rows(nibbles, len(codes), size))
+        return join_halves(_in_rows(nibbles, len(codes), size))
     odd = kept.counts % 2
     if odd.any():
-        padded = np.full(len(nibbles) + int(odd.sum()), _NIBBLE_ZERO, dtype=np.uint8)
+        padded = np.full(len(nibbles) + int(odd.sum()), NIBBLE_ZERO, dtype=np.uint8)
         padded[_places(kept, odd)] = nibbles
         nibbles = padded
-    return _pairs(nibbles)
+    return join_neighbours(nibbles)
 
 
 def decode_values(stored: Bytes, kept: Kept, layout: SparseLayout) -> Codes:
@@ -62,10 +62,10 @@ def decode_values(stored: Bytes, kept: Kept, layout: SparseLayout) -> Codes:
     if layout.format.values is ValueType.INT8:
         values = stored.view(np.int8)
     elif layout.format.pattern.group:
-        values = _from_halves(stored).reshape(rows, -1)[:, : _equal_count(layout)].ravel()
+        values = split_halves(stored).reshape(rows, -1)[:, : _equal_count(layout)].ravel()
     else:
         odd = kept.counts % 2
-        values = _from_pairs(stored)
+        values = split_neighbours(stored)
         if odd.any():
             values = values[_places(kept, odd)]
     codes = np.zeros(rows * layout.columns, dtype=np.int8)
@@ -83,7 +83,7 @@ def _in_rows(nibbles: Bytes, rows: int, size: int) -> Bytes:
     lines = nibbles.reshape(rows, -1)
     if lines.shape[1] == size:
         return nibbles
-    padded = np.full((rows, size), _NIBBLE_ZERO, dtype=np.uint8)
+    padded = np.full((rows, size), NIBBLE_ZERO, dtype=np.uint8)
     padded[:, : lines.shape[1]] = lines
     return padded.ravel()
 
@@ -92,41 +92,3 @@ def _places(kept: Kept, odd: Counts) -> Counts:
     """Where values are once each odd row is followed by one more."""
     before = np.cumsum(odd) - odd
     return np.arange(len(kept.at)) + np.repeat(before, kept.counts)
-
-
-# Two nibbles are joined and split in wider integers: numpy is slow on short or strided rows.
-
-
-def _pairs(nibbles: Bytes) -> Bytes:
-    wide = nibbles.view("<u2")
-    joined: npt.NDArray[np.uint16] = wide | (wide >> 4)
-    return joined.astype(np.uint8)
-
-
-def _from_pairs(stored: Bytes) -> Codes:
-    wide = stored.astype("<u2")
-    wide |= wide << 4
-    wide &= 0x0F0F
-    return _signed(wide.view(np.uint8))
-
-
-def _halves(nibbles: Bytes) -> Bytes:
-    wide = nibbles.view("<u8").reshape(-1, 4)
-    joined = np.empty((len(wide), 2), dtype="<u8")
-    for half in range(2):
-        joined[:, half] = wide[:, half] | (wide[:, half + 2] << np.uint64(4))
-    return joined.ravel().view(np.uint8)
-
-
-def _from_halves(stored: Bytes) -> Codes:
-    wide = stored.view("<u8").reshape(-1, 2)
-    low = np.uint64(0x0F0F0F0F0F0F0F0F)
-    split = np.empty((len(wide), 4), dtype="<u8")
-    for half in range(2):
-        split[:, half] = wide[:, half] & low
-        split[:, half + 2] = (wide[:, half] >> np.uint64(4)) & low
-    return _signed(split.ravel().view(np.uint8))
-
-
-def _signed(nibbles: Bytes) -> Codes:
-    return nibbles.view(np.int8) - np.int8(_NIBBLE_ZERO)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models import NotHereError, make, named
+from models import NotHereError, is_sparse, make, named
 from plan import PIECES, Piece, Pruned
 from rows import Row, add_rows, measured, read_rows, sparse_bytes
 from tables import with_tables
@@ -82,10 +82,10 @@ def _take_in(table: str, options: argparse.Namespace, given: dict[str, str]) -> 
 
 
 def _add_sparse_bytes(piece: Piece, rows: dict[str, Row], names: dict[str, str]) -> None:
-    """What pruned models take where zeros take a bit, unless another table has measured it."""
+    """What plain pruned models would take where zeros take a bit, unless another table has measured it."""
     known = {row["sha256"]: row.get("sparse_bytes") for table in PIECES for row in read_rows(table).values()}
     for label, row in rows.items():
-        if isinstance(piece.models[label], Pruned):
+        if isinstance(piece.models[label], Pruned) and not is_sparse(names[label]):
             row["sparse_bytes"] = known.get(row["sha256"]) or sparse_bytes(names[label])
 
 

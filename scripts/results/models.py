@@ -6,13 +6,18 @@ from pathlib import Path
 
 from plan import Dense, Model, Pruned
 
+from assistant.engine.memory import read_shape
 from assistant.engine.requantising import requantise
 from assistant.languages import Language
 from assistant.manifest import SubModelManifest
 from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called
+from assistant.selection import select_model
 from assistant.settings import load_settings
 from assistant.store import BaseEntry, Store
+
+# What recipes were before they had a form.
+_PLAIN = {"values": "q8_0", "block": 32}
 
 
 class NotHereError(Exception):
@@ -38,7 +43,7 @@ def named(model: Model, given: str | None = None) -> str:
             found = [entry for entry in store.submodels() if _alike(entry.manifest, base, model.language, recipe)]
             if not found:
                 raise NotHereError("not built")
-            print(f"{found[0].name} is by an earlier version of the recipe {model.recipe}", file=sys.stderr)
+            print(f"{found[0].name} is by an earlier version of the recipe {model.recipe}, or plain", file=sys.stderr)
         return found[0].name
     if model.file_type is None:
         return base.name
@@ -49,10 +54,18 @@ def named(model: Model, given: str | None = None) -> str:
 
 
 def _alike(manifest: SubModelManifest, base: BaseEntry, language: Language, recipe: Recipe) -> bool:
-    """Whether a sub-model is by the same recipe, but for its version and for fields that this one did not have."""
+    """Whether a sub-model is by the same recipe, but for its version, for fields that this one did not have, and for
+    its form, which may be plain: its row says so.
+    """
     if manifest.base.sha256 != base.manifest.sha256 or manifest.language != language:
         return False
-    return Recipe().as_dict() | manifest.recipe == recipe.as_dict() | {"quantisation": "Q8_0"}
+    fields, asked = {**Recipe().as_dict(), **_PLAIN, **manifest.recipe}, recipe.as_dict()
+    return fields == asked | _PLAIN | {"quantisation": "Q8_0"} or fields == asked | _PLAIN or fields == asked
+
+
+def is_sparse(name: str) -> bool:
+    """Whether a model's file is a sparse GGUF."""
+    return read_shape(select_model(load_settings(), None, name).path).sparse
 
 
 def make(model: Model) -> None:

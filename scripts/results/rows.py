@@ -33,7 +33,7 @@ def add_rows(piece: str, rows: dict[str, Row]) -> None:
 
 
 def sparse_bytes(name: str) -> int:
-    """Bytes of a pruned model as a sparse GGUF with the same weights."""
+    """Bytes of a plain pruned model as a sparse GGUF with the same weights."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["sned", "export", name, f"{folder}/sparse.gguf", "--to", "sparse", "--json"]
         answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)

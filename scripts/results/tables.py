@@ -69,7 +69,7 @@ def _cells(piece: Piece, row: Row | None, compared: list[Column], *, is_first: b
         return ["", "not measured yet", *[""] * (len(piece.columns) + len(compared) - 1)]
     size = f"{row['bytes'] / 1e6:,.0f}"
     if row.get("sparse_bytes", row["bytes"]) < row["bytes"]:
-        size += f" (sparse {row['sparse_bytes'] / 1e6:,.0f})"
+        size += f" as q8_0 (sparse {row['sparse_bytes'] / 1e6:,.0f})"
     cells = [size, *(_value(row, column) for column in piece.columns)]
     return cells + ["" if is_first else _difference(row, column) for column in compared]
 

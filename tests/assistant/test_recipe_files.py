@@ -8,6 +8,7 @@ import pytest
 from assistant.errors import UsageError
 from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called, shipped_recipes
+from export.sparse.layout import Pattern, SparseFormat, ValueType
 
 
 def written(folder: Path, text: str) -> str:
@@ -68,6 +69,15 @@ def test_values_bring_blocks_that_suit_them(tmp_path: Path) -> None:
     assert recipe_called(name, {"values": "int8"}).block == 128
 
 
+def test_a_recipe_that_says_nothing_of_it_packs_what_survives() -> None:
+    for name in shipped_recipes():
+        for pattern in ("unstructured", "4:8", "04:8"):
+            recipe = recipe_called(name, {"pattern": pattern})
+            stored = Pattern() if pattern == "unstructured" else Pattern(4, 8)
+            assert recipe.packed_form == SparseFormat(stored, ValueType.INT8, 128)
+    assert recipe_called("fast", {"values": "q8_0"}).packed_form is None
+
+
 @pytest.mark.parametrize("reconstruction", ["none", "least-squares"])
 def test_only_distillation_trains(reconstruction: str) -> None:
     assert recipe_called("best", {"reconstruction": reconstruction}).training_tokens == 0
@@ -92,7 +102,7 @@ def test_only_distillation_trains(reconstruction: str) -> None:
         ('values = "iq4_nl"', "a table that does not contain 0"),
         ('values = "int3"', "'int3' for values"),
         ('values = "int4"\nblock = 48', "Blocks of 48 weights"),
-        ("block = 64", "q8_0 has blocks of 32 weights, not of 64"),
+        ('values = "q8_0"\nblock = 64', "q8_0 has blocks of 32 weights, not of 64"),
         ('embeddings = "q2_k"', "'q2_k' for embeddings"),
         ("sparsity = nan", "nan"),
         ("sparsity = ", "does not parse"),

@@ -97,7 +97,7 @@ path = {json.dumps(str(base))}
 
 
 def test_builds_what_the_manifest_says(machine: Machine) -> None:
-    manifest = machine.build()
+    manifest = machine.build("--values", "q8_0")
     assert manifest.language == "python"
     assert manifest.recipe["sparsity"] == 0.5
     assert manifest.calibration.tokens == 2048
@@ -171,7 +171,9 @@ def test_killed_it_goes_on_and_gives_the_same_bytes(machine: Machine) -> None:
 
 def test_a_recipe_file_says_how(machine: Machine, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
-    recipe.write_text('score = "ria"\npattern = "8:16"\nreconstruction = "least-squares"\ntraining_tokens = 0\n')
+    recipe.write_text(
+        'score = "ria"\npattern = "8:16"\nreconstruction = "least-squares"\ntraining_tokens = 0\nvalues = "q8_0"\n'
+    )
     manifest = machine.build("--recipe", recipe, "--seed", "4")
     assert manifest.recipe["score"] == "ria"
     assert manifest.recipe["seed"] == 4
@@ -205,7 +207,8 @@ def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> Non
 
 @pytest.mark.parametrize("values", ["int8", "int4"])
 def test_a_sparse_file_is_written_and_serves_every_command(machine: Machine, tmp_path: Path, values: str) -> None:
-    manifest = machine.build("--values", values, "--embeddings", "q5_0", "--vocabulary", "trimmed", "--recipe", "fast")
+    form = () if values == "int8" else ("--values", values)  # the default, and what is said
+    manifest = machine.build(*form, "--embeddings", "q5_0", "--vocabulary", "trimmed", "--recipe", "fast")
     assert (manifest.recipe["values"], manifest.recipe["block"]) == (values, {"int8": 128, "int4": 32}[values])
     entry = Store(machine.home).submodel(manifest.name)
     assert entry is not None
@@ -304,7 +307,7 @@ def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
         (("--pattern", "4:8", "--sparsity", "0.3"), 2, "leave the sparsity out"),
         (("--recipe", "fast", "--training-tokens", "4096"), 2, "where nothing is trained"),
         (("--values", "q4_k"), 2, "no code of a block need give 0"),
-        (("--block", "128"), 2, "--values int8 or int4"),
+        (("--values", "q8_0", "--block", "128"), 2, "--values int8 or int4"),
         (("--embeddings", "q8_0"), 2, "does not make smaller"),
         (("--embeddings", "q4_k"), 2, "takes by 256; choose --embeddings q8_0"),
         (("--tokens", "100"), 2, "100 calibration tokens"),
