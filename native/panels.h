@@ -6,6 +6,7 @@
 // those chains has ggml's very bits (arch/x86/quants.c and repack.cpp, llamafile/sgemm.cpp of llama.cpp).
 #pragma once
 
+#include <cmath>
 #include <cstring>
 
 #include "packed.h"
@@ -47,6 +48,27 @@ inline float half_to_float(uint16_t half) {
     std::memcpy(&value, &bits, sizeof value);
     return value;
 }
+
+// The nearest half-precision number, ties to even, as a float.
+inline float through_half(float value) {  // value >= 0
+    if (!(value < 65520.0f)) return INFINITY;
+    if (value < 6.103515625e-05f) return (value + 0.5f) - 0.5f;  // 2^-14: units of 2^-24 below it
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits += 0x0fff + (bits >> 13 & 1);
+    bits &= ~uint32_t(0x1fff);
+    std::memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
+// What activations of a block are multiplied with, by their largest magnitude: scales of ggml's Q8_0 are stored in half precision.
+struct BlockScale {
+    float value, inverse;
+
+    // A scale of zero, or that is no number, makes all codes zero.
+    explicit BlockScale(float largest)
+        : value(through_half(largest / 127.0f)), inverse(value > 0.0f && value < INFINITY ? 127.0f / largest : 0.0f) {}
+};
 
 inline float half_at(const uint8_t * at) {
     uint16_t half;
@@ -124,6 +146,7 @@ using Multiply = void (*)(const sned_packed *, const void *, int64_t, int64_t, i
 
 void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #if defined(__x86_64__)
+void quantise_avx2(int64_t columns, const float * x, void * column);
 void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
