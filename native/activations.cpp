@@ -111,8 +111,7 @@ void sned_multiply(int kernel, const sned_packed * matrix, const void * columns,
 #if defined(__x86_64__)
     if (kernel == SNED_AVX2) multiply = multiply_avx2;
     // What is packed otherwise than for itself, AVX-512 leaves to AVX2.
-    const bool own = matrix->layout != SNED_GROUPS && matrix->shared == 1;
-    if (kernel == SNED_AVX512) multiply = own ? multiply_avx512 : multiply_avx2;
+    if (kernel == SNED_AVX512) multiply = matrix->layout != SNED_GROUPS ? multiply_avx512 : multiply_avx2;
 #elif defined(__aarch64__)
     if (kernel == SNED_NEON && matrix->layout != SNED_GROUPS) multiply = multiply_neon;
 #endif

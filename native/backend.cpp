@@ -126,9 +126,11 @@ ggml_backend_buffer_type_t packed_type();
 bool is_packed(const ggml_tensor * weights) { return weights->buffer && weights->buffer->buft == packed_type(); }
 
 class Packed : public ggml::cpu::extra_buffer_type {
+    // An empty buffer is how llama.cpp asks whether it should put weights here unasked.
     bool supports_op(ggml_backend_dev_t, const ggml_tensor * op) override {
         const ggml_tensor *weights = op->src[0], *other = op->src[1];
-        if (!other || !is_packed(weights) || !can_pack(weights) || op->type != GGML_TYPE_F32) return false;
+        if (!other || !is_packed(weights) || weights->buffer->size == 0) return false;
+        if (!can_pack(weights) || op->type != GGML_TYPE_F32) return false;
         if (other->buffer && !ggml_backend_buffer_is_host(other->buffer)) return false;
         if (op->op == GGML_OP_MUL_MAT) return other->type == GGML_TYPE_F32 && other->nb[0] == sizeof(float);
         return op->op == GGML_OP_GET_ROWS && other->type == GGML_TYPE_I32 && ggml_nelements(other) == other->ne[0] &&

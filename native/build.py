@@ -35,7 +35,7 @@ KERNELS = (
 BACKEND = ("backend.cpp", "buffer.cpp")
 UNPACKING = ("unpacking.cpp", "file_rows.cpp")
 UNPACKING_TARGET = NATIVE.parent / "export" / "sparse" / "lib" / "libsned_unpacking.so"
-GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
+GGML_VERSION = "0.25.3"  # what the headers in ggml/ are of
 FLAGS = (
     "-std=c++17",
     "-O3",

@@ -15,7 +15,7 @@
 namespace sned {
 namespace {
 
-constexpr int64_t kAhead = 4096;   // bytes: memory of 8-bit values is asked for before it is needed
+constexpr int64_t kAhead = 8192;   // bytes: memory of 8-bit values is asked for before it is needed
 
 SNED_TARGET SNED_INLINE __m512i broadcast(const void * at) {
     int32_t value;
@@ -73,16 +73,19 @@ struct Columns {
 };
 
 template <int N, bool Masked>
-SNED_TARGET void few8(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+SNED_TARGET void few8(const uint8_t * at, int64_t shared, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
     const __m512i zero = _mm512_set1_epi8(char(0x80));
-    __m512 chains[N][kSteps];
+    __m512 scales = _mm512_setzero_ps(), chains[N][kSteps];
     for (auto & each : chains) {
         for (auto & chain : each) chain = _mm512_setzero_ps();
     }
     for (int64_t block = 0; block < blocks; ++block) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + (Masked ? kMaskBytes : 0);
-        const __m512 scales = scales_at(at);
         fetch(at, Masked ? 384 : 576);
+        if ((block & (shared - 1)) == 0) {
+            scales = scales_at(at);
+            at += kScaleBytes;
+        }
+        const uint8_t *masks = at, *value = masks + (Masked ? kMaskBytes : 0);
         __m512 both[N];
         for (int j = 0; j < N; ++j) both[j] = _mm512_mul_ps(scales, columns.scale(j, block));
 #pragma GCC unroll 8
@@ -121,18 +124,19 @@ SNED_TARGET SNED_INLINE void half_block(const uint8_t * scales, const uint8_t * 
 }
 
 template <int N>
-SNED_TARGET void few4(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+SNED_TARGET void few4(const uint8_t * at, int64_t shared, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
     for (auto & each : out) each = _mm512_setzero_ps();
+    PairScales scales(shared);
     int64_t block = 0;
     for (; block + 2 <= blocks; block += 2) {
-        const uint8_t *masks = at + 2 * kScaleBytes, *low = masks + 2 * kMaskBytes, *high = low;
-        half_block<N, 0>(at, masks, low, block, columns, out);
-        half_block<N, 4>(at + kScaleBytes, masks + kMaskBytes, high, block + 1, columns, out);
+        const uint8_t *masks = scales.pass(block, at), *low = masks + 2 * kMaskBytes, *high = low;
+        half_block<N, 0>(scales.first, masks, low, block, columns, out);
+        half_block<N, 4>(scales.second, masks + kMaskBytes, high, block + 1, columns, out);
         at = low > high ? low : high;
     }
     if (block < blocks) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
-        half_block<N, 0>(at, masks, value, block, columns, out);
+        const uint8_t *masks = scales.pass_last(block, at), *value = masks + kMaskBytes;
+        half_block<N, 0>(scales.first, masks, value, block, columns, out);
     }
 }
 
@@ -222,9 +226,10 @@ template <int N> SNED_TARGET void few(const Work & work) {
     __m512 out[N];
     const int64_t blocks = blocks_of(work.matrix->columns);
     const uint8_t * at = panel_at(work.matrix, work.row / kRows);
-    if (!(work.matrix->layout == SNED_MASKS)) few8<N, false>(at, blocks, work.from(0), out);
-    else if (work.matrix->bits == 8) few8<N, true>(at, blocks, work.from(0), out);
-    else few4<N>(at, blocks, work.from(0), out);
+    const int64_t shared = work.matrix->shared;
+    if (work.matrix->layout != SNED_MASKS) few8<N, false>(at, shared, blocks, work.from(0), out);
+    else if (work.matrix->bits == 8) few8<N, true>(at, shared, blocks, work.from(0), out);
+    else few4<N>(at, shared, blocks, work.from(0), out);
     work.store(0, out);
 }
 

@@ -78,7 +78,9 @@ void Writer::add_masks(const Dense & rows) {
     uint8_t values[2][kBlock * kRows + kStepBytes];
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = std::min(most, blocks - index);
-        for (int64_t i = 0; i < here && index % head_.shared == 0; ++i) add_scales(rows, index + i);
+        if (index % head_.shared == 0) {
+            for (int64_t i = 0; i < (head_.shared > 1 ? 1 : here); ++i) add_scales(rows, index + i);
+        }
         int64_t counts[2] = {};
         uint8_t unused[kMaskBytes];
         for (int64_t i = 0; i < here; ++i) {

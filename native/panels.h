@@ -107,17 +107,18 @@ struct Block {
 template <typename Take> inline void each_block(const sned_packed * matrix, int64_t panel, Take take) {
     const uint8_t *at = panel_at(matrix, panel), *scales = at;
     const int64_t blocks = blocks_of(matrix->columns), most = matrix->bits == 8 ? 1 : 2;
+    const int64_t apart = matrix->shared > 1 ? 0 : kScaleBytes;  // of a pair's scales
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = blocks - index < most ? blocks - index : most;
         if (index % matrix->shared == 0) {
             scales = at;
-            at += here * kScaleBytes;
+            at += apart ? here * apart : kScaleBytes;
         }
         const uint8_t * masks = at;
         const uint8_t * values = masks + (matrix->layout == SNED_MASKS ? here * kMaskBytes : 0);
         int64_t size = 0;
         for (int64_t i = 0; i < here; ++i) {
-            const Block block = {scales + i * kScaleBytes, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
+            const Block block = {scales + i * apart, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
             take(index + i, block);
             const int64_t count = block.count();
             size = count > size ? count : size;
@@ -125,6 +126,31 @@ template <typename Take> inline void each_block(const sned_packed * matrix, int6
         at = values + size;
     }
 }
+
+// Where the scales of pairs of 4-bit blocks are, on the way through a panel.
+struct PairScales {
+    const uint8_t *first = nullptr, *second = nullptr;
+
+    explicit PairScales(int64_t shared) : shared_(shared) {}
+
+    // What comes behind those of the pair that begins here, which may be further up.
+    const uint8_t * pass(int64_t block, const uint8_t * at) {
+        if (block & (shared_ - 1)) return at;
+        first = at;
+        second = shared_ > 1 ? at : at + kScaleBytes;
+        return second + kScaleBytes;
+    }
+
+    // As above, of a block without another one.
+    const uint8_t * pass_last(int64_t block, const uint8_t * at) {
+        if (block & (shared_ - 1)) return at;
+        first = at;
+        return at + kScaleBytes;
+    }
+
+  private:
+    int64_t shared_;
+};
 
 // The parts of one quantised column.
 struct Column {
@@ -163,7 +189,7 @@ inline sned_layout layout_of(int kernel) { return kernel == SNED_PORTABLE || ker
 
 // How many blocks have their scales once for a kernel where so many share them: as few as that makes no difference.
 inline int64_t shared_for(int kernel, int64_t bits, int64_t shared, int64_t blocks) {
-    if (bits != 8 || layout_of(kernel) != SNED_GROUPS) return 1;
+    if (kernel != SNED_AVX512 && (bits != 8 || layout_of(kernel) != SNED_GROUPS)) return 1;
     while (shared > 1 && shared / 2 >= blocks) shared /= 2;
     return shared;
 }

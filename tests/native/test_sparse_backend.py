@@ -227,6 +227,27 @@ def test_dense_models_and_gpus_are_left_alone(
 
 
 @built
+def test_matrices_come_to_it_only_if_they_are_named(
+    files: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert available().kernel
+    with caplog.at_level(logging.DEBUG, logger="sned.llama"):
+        dense = write_tiny_model(tmp_path / "dense.gguf", "qwen2", gguf.GGMLQuantizationType.Q8_0).path
+        assert written(dense, "on")[0] == "dense"
+        assert "model buffer size" in caplog.text
+        assert "SNED_SPARSE model buffer size" not in caplog.text
+        assert written(files[0], "on")[0] != "dense"
+        assert "SNED_SPARSE model buffer size" in caplog.text
+
+
+@built
+def test_a_graph_stays_in_one_piece(files: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="sned.llama"):
+        assert written(files[0], "on")[0] != "dense"
+    assert "splits = 1," in caplog.text
+
+
+@built
 def test_another_ggml_is_refused_with_one_warning(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
