@@ -108,12 +108,13 @@ const char * sned_kernel_name(int kernel) {
 void sned_multiply(int kernel, const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                    float * y, int64_t stride, void * scratch) {
     Multiply multiply = multiply_portable;
+    const int64_t layout = matrix->layout;
 #if defined(__x86_64__)
-    if (kernel == SNED_AVX2) multiply = multiply_avx2;
-    // What is packed otherwise than for itself, AVX-512 leaves to AVX2.
-    if (kernel == SNED_AVX512) multiply = matrix->layout != SNED_GROUPS ? multiply_avx512 : multiply_avx2;
+    if (kernel == SNED_AVX2 && layout != SNED_SLOTS) multiply = multiply_avx2;
+    // What is packed for AVX2, AVX-512 leaves to it.
+    if (kernel == SNED_AVX512) multiply = layout == SNED_GROUPS ? multiply_avx2 : multiply_avx512;
 #elif defined(__aarch64__)
-    if (kernel == SNED_NEON && matrix->layout != SNED_GROUPS) multiply = multiply_neon;
+    if (kernel == SNED_NEON && (layout == SNED_WHOLE || layout == SNED_MASKS)) multiply = multiply_neon;
 #endif
     multiply(matrix, columns, count, first, last, y, stride, scratch);
 }

@@ -30,6 +30,7 @@ KERNELS = (
     "kernel_avx2_groups.cpp",
     "tile_avx2.cpp",
     "kernel_avx512.cpp",
+    "kernel_avx512_slots.cpp",
     "kernel_neon.cpp",
 )
 BACKEND = ("backend.cpp", "buffer.cpp")

@@ -9,7 +9,7 @@
 // four weights lowest. 8-bit values are stored plus 128, 4-bit values plus 8. 4-bit blocks come in pairs: the scales of
 // both, the masks of both, then bytes with the first block's values in their low halves and the second's in their high ones.
 // Where blocks share scales, some kernels want those once.
-// For some kernels, matrices that keep at most four of eight neighbours have a layout of their own (groups.h).
+// For some kernels, matrices that keep at most four of eight neighbours have layouts of their own (groups.h, slots.h).
 #pragma once
 
 #include <stddef.h>
@@ -32,8 +32,8 @@ typedef struct {
     int64_t shared;  // blocks side by side that have one scale, stored with the first of them
 } sned_packed;
 
-// All weights are there, and no masks; as above; an N:M pattern's own.
-typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2 } sned_layout;
+// All weights are there, and no masks; as above; an N:M pattern's own, for AVX2; and for AVX-512 (slots.h).
+typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2, SNED_SLOTS = 3 } sned_layout;
 
 typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 

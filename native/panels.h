@@ -185,11 +185,14 @@ void multiply_neon(const sned_packed *, const void *, int64_t, int64_t, int64_t,
 void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales);
 
 // Which layout a kernel is fastest with where four of eight neighbours are kept at most.
-inline sned_layout layout_of(int kernel) { return kernel == SNED_PORTABLE || kernel == SNED_AVX2 ? SNED_GROUPS : SNED_MASKS; }
+inline sned_layout layout_of(int kernel, int64_t bits) {
+    if (kernel == SNED_AVX512) return bits == 4 ? SNED_SLOTS : SNED_MASKS;
+    return kernel == SNED_NEON ? SNED_MASKS : SNED_GROUPS;
+}
 
 // How many blocks have their scales once for a kernel where so many share them: as few as that makes no difference.
 inline int64_t shared_for(int kernel, int64_t bits, int64_t shared, int64_t blocks) {
-    if (kernel != SNED_AVX512 && (bits != 8 || layout_of(kernel) != SNED_GROUPS)) return 1;
+    if (kernel != SNED_AVX512 && (bits != 8 || kernel == SNED_NEON)) return 1;
     while (shared > 1 && shared / 2 >= blocks) shared /= 2;
     return shared;
 }
@@ -211,6 +214,7 @@ class Writer {
     void add_scales(const Dense & rows, int64_t block);
     void add_masks(const Dense & rows);
     void add_groups(const Dense & rows);
+    void add_slots(const Dense & rows);
     int64_t add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const;
     void note();
 

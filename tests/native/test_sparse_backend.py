@@ -130,7 +130,8 @@ def test_what_matrices_will_take_is_known_beforehand(files: tuple[Path, Path], t
                 out = aligned(library.sned_pack_bound(*numbers(each.bits, *each.shape)))
                 kernel, shape = library.sned_best_kernel(), numbers(*each.shape)
                 used = library.sned_pack_dense(kernel, *numbers(each.bits), pointer(data), *shape, pointer(out))
-                assert out[:40].view(np.int64)[4] == (each.layout if kernel < 2 else min(each.layout, 1))
+                own = 3 if kernel == 2 and each.bits == 4 else 1  # AVX-512's, of 4-bit values
+                assert out[:40].view(np.int64)[4] == (each.layout if kernel < 2 or not each.grouped else own)
                 assert used == pytest.approx(each.packed_bytes + 200, rel=0.2)  # tiny ones are less regular
 
 
