@@ -106,8 +106,10 @@ class Session:
             lambda cancel: opened.suggester.suggest(request, cancel),
             opened.suggester.earlier(request),
         )
+        answer = detached(computing, lambda: self._abandon(opened, request, computing))
+        # The answer is on its way before that.
         computing.add_done_callback(lambda ended: self._prepare(opened, request, ended))
-        return detached(computing, lambda: self._abandon(opened, request, computing))
+        return answer
 
     def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
         """A suggestion known from earlier ones, without the model."""
