@@ -34,6 +34,9 @@ _GROWTH = 2
 _HEAD_CHARACTERS = 64
 # What nobody waits for yet is worth no more.
 _CHEAP_TOKENS = 32
+# So many times the tokens for better chunks: other ones cost that at a place which is new, and more once a part of its
+# prompt has been evaluated, which they stand in front of.
+_BETTER = 1.5
 # Evaluated beside the next request, they are not worth a job of their own.
 _FEW_TOKENS = 8
 
@@ -163,7 +166,7 @@ class PlacePrompts:
         if min(missing, self._uncached_shifted(whole)) <= _FEW_TOKENS:
             return
         better, choice = self._better(request, whole)
-        if choice is not None and self._engine.uncached_tokens(better.prompt) <= 2 * missing:
+        if choice is not None and self._engine.uncached_tokens(better.prompt) <= _BETTER * missing:
             self._context.adopt(choice)  # the first one would have to be evaluated as well
             whole = better
         usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)

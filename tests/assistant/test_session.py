@@ -82,7 +82,7 @@ class Window:
         buffer = Buffer(path.as_uri(), path, "python", len(before), f"{before}\n")
         answer = self.session.suggest(SuggestionRequest(buffer, len(before), automatic=True)).result()
         model = self.models.get(select_model(load_settings(), None, str(self.model)))
-        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 1.0)):
+        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 2.5)):
             model.scheduler.idle(turn, lambda cancel: None, after).result()
         assert isinstance(answer, Suggestion)
         assert answer.usage is not None
