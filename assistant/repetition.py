@@ -21,6 +21,8 @@ _SAME_VALUES = 17
 _LINE_LENGTH = 120
 _SAME_ANYTHING = 4
 _REACH = _LONGEST_UNIT * _SAME_ANYTHING
+# Of the shortest unit, so much stands twice in a loop's end.
+_TAIL = _SAME_ANYTHING - 1
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 # Numbers in any base and with any suffix, bytes, constants.
@@ -58,10 +60,14 @@ def cut_loop(text: str, site: Site) -> str:
     end = text[max(start, len(text) - _REACH) :]
     if start == 0 and len(end) < _REACH:
         end = site.line_head[len(end) - _REACH :] + end
-    for length in range(1, min(_LONGEST_UNIT, written // _LEAST_WRITTEN) + 1):
-        unit = end[-length:]
+    longest = min(_LONGEST_UNIT, written // _LEAST_WRITTEN)
+    # What ends a loop stood there a unit before: lengths at which it did not are not worth comparing at each token.
+    last, at = end[-_TAIL:], len(end) - _TAIL
+    begin, place = at - longest, at
+    while longest and (place := end.rfind(last, max(begin, 0), place + _TAIL - 1)) >= 0:
+        unit = end[place - at :]
         if end.endswith(unit * _SAME_ANYTHING) and end.endswith(unit * _times_in_a_loop(unit)):
-            return text[: len(text) - _looped(text[start:], length)]
+            return text[: len(text) - _looped(text[start:], len(unit))]
     return text
 
 

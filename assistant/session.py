@@ -24,8 +24,6 @@ _log = logging.getLogger("sned.session")
 
 # A model that could not be opened is not tried again at every keystroke.
 _RETRY_SECONDS = 5.0
-# Who has not typed for so long has come to stay: many go on to another place after a word or two.
-_PAUSE_SECONDS = 0.5
 # Who has not typed for so long is reading or thinking.
 _STILL_SECONDS = 2.0
 # Before a model is there to count: what source code takes on average.
@@ -106,8 +104,10 @@ class Session:
             lambda cancel: opened.suggester.suggest(request, cancel),
             opened.suggester.earlier(request),
         )
+        answer = detached(computing, lambda: self._abandon(opened, request, computing))
+        # The answer is on its way before that.
         computing.add_done_callback(lambda ended: self._prepare(opened, request, ended))
-        return detached(computing, lambda: self._abandon(opened, request, computing))
+        return answer
 
     def from_cache(self, request: SuggestionRequest) -> Suggestion | None:
         """A suggestion known from earlier ones, without the model."""
@@ -176,9 +176,10 @@ class Session:
         """Once a suggestion was computed and the user pauses, evaluates all of its place's prompt."""
         if ended.cancelled() or ended.exception() is not None or opened.model.closed:
             return
-        pause = 0.0 if opened.suggester.is_due(request) else _PAUSE_SECONDS
         opened.model.scheduler.idle(
-            _preparing(request.buffer.uri), lambda cancel: opened.suggester.prepare(request, cancel), pause
+            _preparing(request.buffer.uri),
+            lambda cancel: opened.suggester.prepare(request, cancel),
+            opened.suggester.pause(request),
         )
         opened.model.scheduler.idle(
             _settling(request.buffer.uri), lambda cancel: opened.suggester.settle(request, cancel), _STILL_SECONDS

@@ -3,22 +3,23 @@
 The server runs on an engine that writes forty words at once (tests/lsp/slow_server.py). A person types at the middle of
 a file; after each key the editor sends the change, and then asks for a suggestion or not. Counted are the server's
 processor time a key for the change alone, with its answer, and with what is computed ahead once that is sent; and the
-time by the clock from the change to the answer, which other work on the machine makes longer.
+time by the clock from the change to the answer, which other work on the machine makes longer. The editor here only
+writes and reads bytes: what a real one does with them is not the server's.
 
     python benchmarks/keystroke.py --lines 100 10000 --keys 300
 """
 
 import argparse
-import asyncio
+import json
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import psutil
-from lsprotocol import types
-from pygls.lsp.client import LanguageClient
 
 _ROOT = Path(__file__).resolve().parents[1]
 _FUNCTION = "def function_{0}(argument, other):\n    value = compute(argument, other)\n    return value + {0}\n\n\n"
@@ -34,75 +35,107 @@ class Cost:
     answers: list[float]
 
 
-async def connected(lines: int, server: str) -> tuple[LanguageClient, psutil.Process]:
-    """A client of a server that holds a document of so many lines."""
-    client = LanguageClient("keystroke", "1")
-    for told in ("sned/status", types.WINDOW_LOG_MESSAGE):
-        client.feature(told)(lambda _: None)
-    await client.start_io(sys.executable, "-m", "tests.lsp.slow_server", "0", server, cwd=_ROOT)
-    inline = types.TextDocumentClientCapabilities(inline_completion=types.InlineCompletionClientCapabilities())
-    await client.initialize_async(types.InitializeParams(types.ClientCapabilities(text_document=inline)))
-    client.initialized(types.InitializedParams())
-    text = "".join(_FUNCTION.format(number) for number in range(lines // 5))
-    client.text_document_did_open(
-        types.DidOpenTextDocumentParams(types.TextDocumentItem(_URI, "python", 0, text)),
-    )
-    process = client._server
-    assert process is not None
-    return client, psutil.Process(process.pid)
+class Client:
+    """An editor's end of the pipes to a server that holds a document of so many lines."""
+
+    def __init__(self, lines: int, server: str) -> None:
+        """Starts the server, in the way of `server`, and opens the document."""
+        command = [sys.executable, "-m", "tests.lsp.slow_server", "0", server]
+        self._server = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._requests = 0
+        self.process = psutil.Process(self._server.pid)
+        self.ask("initialize", {"capabilities": {"textDocument": {"inlineCompletion": {}}}, "processId": None})
+        self.tell("initialized", {})
+        text = "".join(_FUNCTION.format(number) for number in range(lines // 5))
+        self.tell(
+            "textDocument/didOpen",
+            {"textDocument": {"uri": _URI, "languageId": "python", "version": 0, "text": text}},
+        )
+
+    def tell(self, method: str, params: Any) -> None:
+        """Sends a notification."""
+        self._send({"method": method, "params": params})
+
+    def ask(self, method: str, params: Any) -> Any:
+        """Sends a request; gives its result when it is there."""
+        self._requests += 1
+        self._send({"id": self._requests, "method": method, "params": params})
+        while (message := self._receive()).get("id") != self._requests or "method" in message:
+            pass
+        return message["result"]
+
+    def change(self, version: int, line: int, column: int, text: str) -> None:
+        """Tells of a text that was typed."""
+        here = {"line": line, "character": column}
+        self.tell(
+            "textDocument/didChange",
+            {
+                "textDocument": {"uri": _URI, "version": version},
+                "contentChanges": [{"range": {"start": here, "end": here}, "text": text}],
+            },
+        )
+
+    def suggestion(self, line: int, column: int) -> Any:
+        """Asks for a suggestion, as an editor does at each key."""
+        return self.ask(
+            "textDocument/inlineCompletion",
+            {
+                "textDocument": {"uri": _URI},
+                "position": {"line": line, "character": column},
+                "context": {"triggerKind": 2},
+            },
+        )
+
+    def processor(self) -> float:
+        """Seconds of the server's processor time so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    def close(self) -> None:
+        """Ends the server."""
+        self.ask("shutdown", None)
+        self.tell("exit", None)
+        self._server.wait()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._server.stdin is not None
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self._server.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self._server.stdin.flush()
+
+    def _receive(self) -> dict[str, Any]:
+        assert self._server.stdout is not None
+        length = 0
+        while (header := self._server.stdout.readline()).strip():
+            name, _, value = header.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        if not header:
+            raise RuntimeError(f"The server ended with status {self._server.wait()}.")
+        message: dict[str, Any] = json.loads(self._server.stdout.read(length))
+        return message
 
 
-async def typed(lines: int, keys: int, *, asking: bool, server: str = "quiet") -> Cost:
+def typed(lines: int, keys: int, *, asking: bool, server: str = "quiet") -> Cost:
     """Types so many keys in the middle of a document."""
-    client, process = await connected(lines, server)
+    client = Client(lines, server)
     line = lines // 10 * 5 + 1
     column = len(_FUNCTION.splitlines()[1])
-    await ask(client, line, column)  # what only the first request costs is not a key's
-    await asyncio.sleep(1)
-    began, answers = processor(process), []
+    client.suggestion(line, column)  # what only the first request costs is not a key's
+    time.sleep(1)
+    began, answers = client.processor(), []
     for number in range(keys):
         key = _TYPED[number % len(_TYPED)]
         started = time.perf_counter()
-        change(client, number + 1, line, column, key)
+        client.change(number + 1, line, column, key)
         line, column = (line + 1, 0) if key == "\n" else (line, column + 1)
         if asking:
-            await ask(client, line, column)
+            client.suggestion(line, column)
             answers.append(1000 * (time.perf_counter() - started))
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(1)
-    cost = Cost(1000 * (processor(process) - began) / keys, answers)
-    await client.shutdown_async(None)
-    client.exit(None)
-    await client.stop()  # type: ignore[no-untyped-call]
+        time.sleep(0.05)
+    time.sleep(1)
+    cost = Cost(1000 * (client.processor() - began) / keys, answers)
+    client.close()
     return cost
-
-
-def change(client: LanguageClient, version: int, line: int, column: int, text: str) -> None:
-    """Tells of a text that was typed."""
-    here = types.Position(line, column)
-    client.text_document_did_change(
-        types.DidChangeTextDocumentParams(
-            types.VersionedTextDocumentIdentifier(version, _URI),
-            [types.TextDocumentContentChangePartial(types.Range(here, here), text)],
-        )
-    )
-
-
-async def ask(client: LanguageClient, line: int, column: int) -> None:
-    """Asks for a suggestion, as an editor does at each key."""
-    await client.text_document_inline_completion_async(
-        types.InlineCompletionParams(
-            types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
-            types.TextDocumentIdentifier(_URI),
-            types.Position(line, column),
-        )
-    )
-
-
-def processor(process: psutil.Process) -> float:
-    """Seconds of processor time so far."""
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def main() -> None:
@@ -114,9 +147,9 @@ def main() -> None:
     print(f"{'':>7}{'change':>12}{'and answer':>12}{'and ahead':>12}{'to the answer':>26}")
     print(f"{'lines':>7}{'CPU ms':>12}{'CPU ms':>12}{'CPU ms':>12}{'median ms':>13}{'p95 ms':>13}")
     for lines in arguments.lines:
-        told = asyncio.run(typed(lines, arguments.keys, asking=False))
-        asked = asyncio.run(typed(lines, arguments.keys, asking=True, server="answering"))
-        ahead = asyncio.run(typed(lines, arguments.keys, asking=True))
+        told = typed(lines, arguments.keys, asking=False)
+        asked = typed(lines, arguments.keys, asking=True, server="answering")
+        ahead = typed(lines, arguments.keys, asking=True)
         p95 = quantiles(ahead.answers, n=20)[-1]
         costs = f"{told.processor:12.2f}{asked.processor:12.2f}{ahead.processor:12.2f}"
         print(f"{lines:>7}{costs}{median(ahead.answers):13.2f}{p95:13.2f}")

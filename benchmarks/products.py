@@ -5,7 +5,7 @@ the caches, half of their weights zeros. The best of some rounds counts, in whic
 ratios are of on a quiet machine, and for each processor second, of which they are with `--busy`.
 
 With `--readers`, so many processes read memory all the while, each on a core of its own if as many are left: that is a
-machine with less bandwidth a core, which ggml's Q8_0 tells in GB/s, as memory alone limits it.
+machine with less bandwidth a core, which packed matrices without zeros ("all") tell in GB/s, as memory alone limits them.
 
     python benchmarks/products.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2] [--readers 0] [--busy]
 """
@@ -33,7 +33,7 @@ Q8_0, Q4_0, Q3_K = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0, GGMLQua
 
 
 def pruned(bits: int, columns: int, pattern: tuple[int, int] | None, block: int) -> Dense:
-    """Rows of which half is zeros, anywhere or as an N:M pattern says; so many weights share a scale."""
+    """Rows of which half is zeros anywhere, or what an N:M pattern says; so many weights share a scale."""
     random = np.random.default_rng(0)
     kept, group = pattern or (columns // 2, columns)
     order = random.random((DISTINCT_ROWS, columns // group, group), dtype=np.float32).argsort(axis=2)
@@ -70,13 +70,13 @@ def ways(
             yield f"ggml {kind.name}", 8 * size / block, Product(kind, data, (rows, columns), inputs, threads=threads)
     library = load()
     patterns = (("any half", None), ("4:8", (4, 8)), ("16:32", (16, 32)))
-    for bits, block in ((8, 32), (8, 128), (4, 32)):
-        for name, pattern in patterns:
-            matrix = pruned(bits, columns, pattern, block)
-            taken = 8 * len(pack(library, matrix)) / matrix.weights.size
-            data = whole(matrix.data)
-            product = Product(matrix.kind, data, (rows, columns), inputs, packed=True, threads=threads)
-            yield f"{bits} bits{f'/{block}' if block > BLOCK else ''}, {name}", taken, product
+    forms = [(bits, block, *each) for bits in (8, 4) for block in (32, 128) for each in patterns]
+    for bits, block, name, pattern in [(8, BLOCK, "all", (1, 1)), *forms]:
+        matrix = pruned(bits, columns, pattern, block)
+        taken = 8 * len(pack(library, matrix)) / matrix.weights.size
+        data = whole(matrix.data)
+        product = Product(matrix.kind, data, (rows, columns), inputs, packed=True, threads=threads)
+        yield f"{bits} bits{f'/{block}' if block > BLOCK else ''}, {name}", taken, product
 
 
 @contextmanager
@@ -107,13 +107,15 @@ def measure(columns: int, millions: float, tokens: int, threads: int, *, busy: b
             wall[name] = min(wall[name], time.perf_counter() - started)
             processor[name] = min(processor[name], time.process_time() - worked)
     times = processor if busy else wall
+    rivals = [name for name, _, _ in products if name.startswith("ggml")]
+    print(f"columns tokens kind                 bits  Gweights/s (CPU s) {' '.join(f'  to {name[5:]}' for name in rivals)}    GB/s")
     for name, bits, product in products:
         work = rows * columns * tokens / 1e9
-        ratios = [times[f"ggml {rival}"] / times[name] for rival in ("Q8_0", "Q4_0")]
+        ratios = " ".join(f"{times[rival] / times[name]:8.2f}" for rival in rivals)
         read = rows * columns * bits / 8e9 / wall[name]
         print(
             f"{columns:7} {tokens:6} {name:19} {bits:5.2f} {work / wall[name]:9.1f} {work / processor[name]:10.1f}"
-            f" {ratios[0]:8.2f} {ratios[1]:8.2f} {read:7.1f}"
+            f" {ratios} {read:7.1f}"
         )
         product.close()
 
@@ -128,7 +130,6 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--readers", type=int, default=0)
     arguments = parser.parse_args()
-    print("columns tokens kind                 bits  Gweights/s (CPU s)  to Q8_0  to Q4_0    GB/s")
     for columns in arguments.columns:
         for tokens in arguments.tokens:
             with readers(arguments.readers):

@@ -1,6 +1,7 @@
 """What the client's documents are to the engine: buffers, each with its folder and language."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from lsprotocol.types import NotebookCellKind, NotebookDocument
@@ -84,6 +85,7 @@ def _view_of_cell(workspace: Workspace, notebook: NotebookDocument, document: Do
     return View(document, buffer, begin)
 
 
+@lru_cache(maxsize=256)  # the documents' and folders' own are asked for at each key
 def path_of(uri: str) -> Path | None:
     """The file a URI names; None where it names something else, such as an unsaved document."""
     if uri_scheme(uri) != "file":

@@ -4,13 +4,15 @@ import json
 import logging
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any
 
 from cattrs import Converter
 from lsprotocol.types import (
+    TEXT_DOCUMENT_DID_CHANGE,
     WORKSPACE_EXECUTE_COMMAND,
+    DidChangeTextDocumentParams,
     ErrorCodes,
     ExecuteCommandParams,
     ProgressToken,
@@ -21,7 +23,7 @@ from lsprotocol.types import (
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
-from pygls.protocol.json_rpc import RPCMessage, RPCRequest
+from pygls.protocol.json_rpc import RPCMessage
 from pygls.protocol.language_server import lsp_method
 
 from lsp.documents import Documents
@@ -61,6 +63,15 @@ class Protocol(LanguageServerProtocol):
         _work_done_token.set(params.work_done_token)
         return (yield from super().lsp_workspace__execute_command(params))
 
+    # pygls has a generator for it, and a future for each of its steps.
+    @lsp_method(TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: DidChangeTextDocumentParams) -> None:
+        """Makes the changes, and then tells of them."""
+        for change in params.content_changes:
+            self.workspace.update_text_document(params.text_document, change)
+        if (handler := self.fm.features.get(TEXT_DOCUMENT_DID_CHANGE)) is not None:
+            handler(params)
+
     def structure_message(self, data: dict[str, Any]) -> Any:
         """The message as lsprotocol's types; a request whose parameters do not fit is answered with an error."""
         try:
@@ -72,11 +83,17 @@ class Protocol(LanguageServerProtocol):
 
     def handle_message(self, message: RPCMessage) -> None:
         """Handles a message; requests after shutdown get the error that the protocol wants for them."""
-        if self._shutdown and isinstance(message, RPCRequest):
+        method, name, params = (getattr(message, each, None) for each in ("method", "id", "params"))
+        if self._shutdown and method is not None and name is not None:
             error = ResponseError(ErrorCodes.InvalidRequest, "The server is shutting down.")
-            self._send_response(message.id, error=error)
-            return
-        super().handle_message(message)
+            self._send_response(name, error=error)
+        elif self._shutdown or method is None or message.jsonrpc != self.VERSION:
+            super().handle_message(message)
+        # What follows is pygls's, but for its checks of the message's type: they cost as much as the rest.
+        elif name is not None:
+            copy_context().run(self._handle_request, name, method, params)
+        else:
+            copy_context().run(self._handle_notification, method, params)
 
     def _execute_handler(
         self,

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextlib import suppress
 from importlib.metadata import version
-from typing import Any
+from threading import Event
+from typing import Any, BinaryIO
 
 from lsprotocol import types
+from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 
 from assistant.errors import SnedError
@@ -19,6 +22,7 @@ from lsp.buffers import View, folder_of, language_of, view_of
 from lsp.latest import LatestSuggestions
 from lsp.protocol import Protocol
 from lsp.settings import EditorSettings
+from lsp.standard_input import reader_of
 from lsp.status import State, Status, StatusReporter
 from lsp.suggesting import Suggesting
 
@@ -52,6 +56,19 @@ class SnedServer(LanguageServer):
         self.accepted = 0
         self.offered: set[Session] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    def serve_client(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
+        """Serves one client on two streams until it exits or goes away: `start_io` without its threads."""
+        self._stop_event = Event()
+        self.protocol.set_writer(StdoutWriter(stdout))
+        try:
+            asyncio.run(self._serve(stdin, self._stop_event))
+        except BrokenPipeError:
+            _log.error("the client has gone away")
+        except (KeyboardInterrupt, SystemExit):
+            pass  # as `exit` ends it
+        finally:
+            self.shutdown()  # type: ignore[no-untyped-call]
 
     def view(self, uri: str) -> View | None:
         """The document called `uri` as it is now; None if it is not open."""
@@ -102,6 +119,12 @@ class SnedServer(LanguageServer):
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Answers what cannot be read and logs it; a client's slip is not shown to its user."""
         self.protocol.answer_unreadable(error)
+
+    async def _serve(self, stdin: BinaryIO, stop: Event) -> None:
+        # pygls takes any object with these two methods for a reader.
+        reader: Any = reader_of(stdin)
+        with suppress(asyncio.IncompleteReadError):  # the client went away in the middle of a message
+            await run_async(stop, reader, self.protocol, error_handler=self.report_server_error)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -51,7 +51,7 @@ def serve(settings: Settings, stdin: BinaryIO, stdout: BinaryIO) -> None:
     """Serves one client until it exits or goes away."""
     server = create_server(settings)
     try:
-        server.start_io(stdin, stdout)
+        server.serve_client(stdin, stdout)
     finally:
         server.sessions.close()
 

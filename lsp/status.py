@@ -1,5 +1,6 @@
 """What the server is doing and, when no suggestion comes, why: for the editor's status line and its log."""
 
+import asyncio
 import logging
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -8,6 +9,9 @@ from lsprotocol.types import LogMessageParams, MessageType, ShowMessageParams
 from pygls.lsp.server import LanguageServer
 
 STATUS_METHOD = "sned/status"
+
+# What is over sooner is not worth a message, which costs as much as an answer does.
+_WORTH_TELLING_SECONDS = 0.1
 
 _log = logging.getLogger("sned.lsp")
 
@@ -48,6 +52,7 @@ class StatusReporter:
         self._server = server
         self._last: Status | None = None
         self._written = ""
+        self._soon: asyncio.TimerHandle | None = None
 
     @property
     def last(self) -> Status | None:
@@ -59,12 +64,24 @@ class StatusReporter:
 
         What was logged last is not logged again: a suggestion is shown at every key.
         """
+        self.withdraw()
         if status == self._last:
             return
         self._last = status
         self._server.protocol.notify(STATUS_METHOD, asdict(status))
         if status.state is not State.WORKING and status.message != self._written:
             self._write(MessageType.Error if status.state is State.FAILED else MessageType.Info, status.message)
+
+    def report_soon(self, status: Status) -> None:
+        """Reports a status if no other one comes within a tenth of a second."""
+        self.withdraw()
+        self._soon = asyncio.get_running_loop().call_later(_WORTH_TELLING_SECONDS, self.report, status)
+
+    def withdraw(self) -> None:
+        """Forgets what was to be reported soon."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
 
     def show(self, message: str) -> None:
         """Shows the user something that has happened, where the editor shows such things."""

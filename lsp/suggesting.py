@@ -11,13 +11,15 @@ from lsp.status import State, Status, StatusReporter
 
 _log = logging.getLogger("sned.lsp")
 
+_Pending = asyncio.Future[Suggestion | NoSuggestion]
+
 
 class Suggesting:
     """Answers requests from the sessions; to be used in the server's own thread."""
 
     def __init__(self, status: StatusReporter) -> None:
         self._status = status
-        self._newest: dict[str, asyncio.Task[Suggestion | NoSuggestion]] = {}
+        self._newest: dict[str, _Pending] = {}
         self._restarted: set[Session] = set()
 
     async def ask(
@@ -30,21 +32,11 @@ class Suggesting:
         """
         uri = request.buffer.uri
         self.stop(uri)
-        task = asyncio.create_task(self._answer(session, request, settings))
-        self._newest[uri] = task
-        try:
-            answer = await task
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
-                if self._newest.get(uri) is task:
-                    self.stop(uri)
-                raise
-            return None  # only the inner task was stopped, by something newer
-        finally:
-            if self._newest.get(uri) is task:
-                del self._newest[uri]
-        self._report(session, request, answer)
+        answer: Suggestion | NoSuggestion | None = session.from_cache(request)
+        if answer is None:
+            answer = await self._newest_answer(session, request, settings)
+        if answer is not None:
+            self._report(session, request, answer)
         return answer
 
     def forget_failures(self) -> None:
@@ -53,8 +45,9 @@ class Suggesting:
 
     def stop(self, uri: str) -> None:
         """Stops computing for a document: it has changed, was closed, or something newer is asked."""
-        if (task := self._newest.pop(uri, None)) is not None:
-            task.cancel()  # which reaches the model's thread through the futures in between
+        if (pending := self._newest.pop(uri, None)) is not None:
+            self._status.withdraw()
+            pending.cancel()  # which reaches the model's thread through the futures in between
 
     async def ready(self, session: Session, uri: str | None = None) -> bool:
         """Waits until the session's model is open, and says what it waits for; False when it cannot be opened."""
@@ -73,28 +66,53 @@ class Suggesting:
         self._status.report(Status(State.READY, f"{selection.name} is open{notice}", selection.name))
         return True
 
-    async def _answer(
+    async def _newest_answer(
         self, session: Session, request: SuggestionRequest, settings: EditorSettings
+    ) -> Suggestion | NoSuggestion | None:
+        uri = request.buffer.uri
+        debounce = settings.debounce if request.automatic else 0
+        pending: _Pending | None = None
+        try:
+            # A task takes the loop two more turns.
+            at_once = session.is_open and not debounce
+            pending = (
+                self._computed(session, request)
+                if at_once
+                else asyncio.create_task(self._computed_later(session, request, debounce))
+            )
+            self._newest[uri] = pending
+            answer = await pending
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                if self._newest.get(uri) is pending:
+                    self.stop(uri)
+                raise
+            return None  # only what it waited for was stopped, by something newer
+        except Exception as error:  # noqa: BLE001
+            return self._failed(session, error)
+        finally:
+            if pending is not None and self._newest.get(uri) is pending:
+                del self._newest[uri]
+        if session.is_open:
+            self._restarted.discard(session)
+        return answer
+
+    async def _computed_later(
+        self, session: Session, request: SuggestionRequest, debounce: int
     ) -> Suggestion | NoSuggestion:
-        if (known := session.from_cache(request)) is not None:
-            return known
-        if request.automatic and settings.debounce:
-            await asyncio.sleep(settings.debounce / 1000)
+        """Computes once the user has stopped typing and the model is open."""
+        if debounce:
+            await asyncio.sleep(debounce / 1000)
         if not await self.ready(session, request.buffer.uri):
             last = self._status.last
             return NoSuggestion(last.message if last is not None else "No model could be opened.")
-        try:
-            return await self._compute(session, request)
-        except Exception as error:  # noqa: BLE001
-            return self._failed(session, error)
+        return await self._computed(session, request)
 
-    async def _compute(self, session: Session, request: SuggestionRequest) -> Suggestion | NoSuggestion:
-        uri = request.buffer.uri
+    def _computed(self, session: Session, request: SuggestionRequest) -> _Pending:
         name = session.selection.name if session.selection is not None else None
-        self._status.report(Status(State.WORKING, "Computing a suggestion.", name, uri))
-        answer = await asyncio.wrap_future(session.suggest(request))
-        self._restarted.discard(session)
-        return answer
+        self._status.report_soon(Status(State.WORKING, "Computing a suggestion.", name, request.buffer.uri))
+        return asyncio.wrap_future(session.suggest(request))
 
     def _failed(self, session: Session, error: Exception) -> NoSuggestion:
         """Starts the model again, once; after a second failure in a row the user is to decide."""

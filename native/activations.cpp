@@ -9,42 +9,26 @@
 #include <sys/auxv.h>
 #endif
 
-#define SNED_INLINE __attribute__((always_inline)) inline
-
 namespace {
 
 using namespace sned;
 
-// The nearest half-precision number, ties to even, as a float: scales of ggml's Q8_0 are stored in half precision.
-SNED_INLINE float through_half(float value) {  // value >= 0
-    if (!(value < 65520.0f)) return HUGE_VALF;
-    if (value < 6.103515625e-05f) return (value + 0.5f) - 0.5f;  // 2^-14: units of 2^-24 below it
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    bits += 0x0fff + (bits >> 13 & 1);
-    bits &= ~uint32_t(0x1fff);
-    std::memcpy(&value, &bits, sizeof bits);
-    return value;
-}
-
 // Rounds to the nearest whole number, ties to even, where the magnitude is below 2^22.
-SNED_INLINE float nearest(float value) { return (value + 12582912.0f) - 12582912.0f; }
+inline float nearest(float value) { return (value + 12582912.0f) - 12582912.0f; }
 
-SNED_INLINE void quantise(int64_t columns, const float * x, void * column) {
+void quantise(int64_t columns, const float * x, void * column) {
     const Column out(column, columns);
     for (int64_t b = 0; b < blocks_of(columns); ++b) {
         const float * block = x + b * kBlock;
         float largest = 0.0f;
         for (int64_t i = 0; i < kBlock; ++i) largest = std::max(largest, std::fabs(block[i]));
-        const float scale = through_half(largest / 127.0f);
-        // A scale of zero, or that is no number, makes all codes zero.
-        const float inverse = scale > 0.0f && scale < HUGE_VALF ? 127.0f / largest : 0.0f;
+        const BlockScale scale(largest);
         int8_t * codes = out.codes + b * kBlock;
         int32_t total = 0;
         for (int64_t step = 0; step < kSteps; ++step) {
             int32_t sum = 0;
             for (int64_t i = 4 * step; i < 4 * step + 4; ++i) {
-                const float code = nearest(block[i] * inverse);
+                const float code = nearest(block[i] * scale.inverse);
                 const int32_t whole = code >= -127.0f && code <= 127.0f ? int32_t(code) : 0;
                 codes[i] = int8_t(whole);
                 sum += whole;
@@ -53,15 +37,9 @@ SNED_INLINE void quantise(int64_t columns, const float * x, void * column) {
             total += sum;
         }
         out.totals[b] = -8 * total;
-        out.scales[b] = scale;
+        out.scales[b] = scale.value;
     }
 }
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) void quantise_avx2(int64_t columns, const float * x, void * column) {
-    quantise(columns, x, column);
-}
-#endif
 
 }  // namespace
 
@@ -130,13 +108,13 @@ const char * sned_kernel_name(int kernel) {
 void sned_multiply(int kernel, const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
                    float * y, int64_t stride, void * scratch) {
     Multiply multiply = multiply_portable;
+    const int64_t layout = matrix->layout;
 #if defined(__x86_64__)
-    if (kernel == SNED_AVX2) multiply = multiply_avx2;
-    // What is packed otherwise than for itself, AVX-512 leaves to AVX2.
-    const bool own = matrix->layout != SNED_GROUPS && matrix->shared == 1;
-    if (kernel == SNED_AVX512) multiply = own ? multiply_avx512 : multiply_avx2;
+    if (kernel == SNED_AVX2 && layout != SNED_SLOTS) multiply = multiply_avx2;
+    // What is packed for AVX2, AVX-512 leaves to it.
+    if (kernel == SNED_AVX512) multiply = layout == SNED_GROUPS ? multiply_avx2 : multiply_avx512;
 #elif defined(__aarch64__)
-    if (kernel == SNED_NEON && matrix->layout != SNED_GROUPS) multiply = multiply_neon;
+    if (kernel == SNED_NEON && (layout == SNED_WHOLE || layout == SNED_MASKS)) multiply = multiply_neon;
 #endif
     multiply(matrix, columns, count, first, last, y, stride, scratch);
 }

@@ -1,7 +1,7 @@
 """Compiles what unpacks sparse files, and the sparse backend: `python native/build.py`, which `make install` runs.
 
-The first needs a C++ compiler and nothing else. The backend needs OpenMP, too, and the headers and libraries that
-llama-cpp-python has installed. Where anything is missing it says so and ends with status 0: the program works without
+The first needs a C++ compiler and nothing else. The backend needs the headers and libraries that llama-cpp-python has
+installed, too. Where anything is missing it says so and ends with status 0: the program works without
 (`sned doctor` tells which).
 """
 
@@ -24,16 +24,19 @@ KERNELS = (
     "file_rows.cpp",
     "panels.cpp",
     "activations.cpp",
+    "activations_avx2.cpp",
     "kernel_portable.cpp",
     "kernel_avx2.cpp",
     "kernel_avx2_groups.cpp",
     "tile_avx2.cpp",
     "kernel_avx512.cpp",
+    "kernel_avx512_slots.cpp",
     "kernel_neon.cpp",
 )
+BACKEND = ("backend.cpp", "buffer.cpp")
 UNPACKING = ("unpacking.cpp", "file_rows.cpp")
 UNPACKING_TARGET = NATIVE.parent / "export" / "sparse" / "lib" / "libsned_unpacking.so"
-GGML_VERSION = "0.25.3"  # what ggml/ggml-backend-impl.h is of
+GGML_VERSION = "0.25.3"  # what the headers in ggml/ are of
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -82,18 +85,20 @@ def build_backend() -> None:
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.origin is None:
         raise UnavailableError("llama-cpp-python is not installed")
-    base = Path(spec.origin).parent / "lib" / "libggml-base.so.0"
+    libraries = Path(spec.origin).parent / "lib"
+    base, cpu = libraries / "libggml-base.so.0", libraries / "libggml-cpu.so.0"
     headers = Path(spec.origin).parents[1] / "include"
-    for needed in (base, headers / "ggml-backend.h"):
+    for needed in (base, cpu, headers / "ggml-backend.h"):
         if not needed.exists():
             raise UnavailableError(f"llama-cpp-python has no {needed.name}")
     version, commit = ggml_identity(base)
     if version != GGML_VERSION:
         raise UnavailableError(f"it is made for ggml {GGML_VERSION}, and llama-cpp-python brings {version}")
-    sources = ["-fopenmp", *(NATIVE / name for name in KERNELS)]
+    sources = [NATIVE / name for name in KERNELS]
     identity = f'-DSNED_GGML="{version} {commit}"'
     compile_library(compiler(), TARGET / "libsned_kernels.so", sources)
-    backend = [identity, f"-I{NATIVE}", f"-I{headers}", *sources, NATIVE / "backend.cpp", base]
+    backend = [NATIVE / name for name in BACKEND]
+    backend = [identity, f"-I{NATIVE}", f"-I{headers}", *sources, *backend, base, cpu]
     compile_library(compiler(), TARGET / "libsned_sparse.so", backend)
 
 

@@ -104,25 +104,26 @@ SNED_TARGET SNED_INLINE void block4(const uint8_t * scales, const uint8_t * mask
     }
 }
 
-SNED_TARGET void one4(const uint8_t * at, const Column & column, int64_t blocks, __m256 (&out)[2]) {
+SNED_TARGET void one4(const uint8_t * at, int64_t shared, const Column & column, int64_t blocks, __m256 (&out)[2]) {
     for (auto & each : out) each = _mm256_setzero_ps();
+    PairScales scales(shared);
     int64_t block = 0;
     for (; block + 2 <= blocks; block += 2) {
-        const uint8_t *masks = at + 2 * kScaleBytes, *low = masks + 2 * kMaskBytes, *high = low;
         prefetch(at, 2 * (kScaleBytes + kMaskBytes) + kHalfValues);
-        block4<0>(at, masks, low, column, block, out);
-        block4<4>(at + kScaleBytes, masks + kMaskBytes, high, column, block + 1, out);
+        const uint8_t *masks = scales.pass(block, at), *low = masks + 2 * kMaskBytes, *high = low;
+        block4<0>(scales.first, masks, low, column, block, out);
+        block4<4>(scales.second, masks + kMaskBytes, high, column, block + 1, out);
         at = low > high ? low : high;
     }
     if (block < blocks) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
-        block4<0>(at, masks, value, column, block, out);
+        const uint8_t *masks = scales.pass_last(block, at), *value = masks + kMaskBytes;
+        block4<0>(scales.first, masks, value, column, block, out);
     }
 }
 
 SNED_TARGET void one_by_masks(const sned_packed * matrix, const uint8_t * at, const Column & column, __m256 (&out)[2]) {
     const int64_t blocks = blocks_of(matrix->columns);
-    if (matrix->bits == 4) one4(at, column, blocks, out);
+    if (matrix->bits == 4) one4(at, matrix->shared, column, blocks, out);
     else if (matrix->layout == SNED_MASKS) one8<true>(at, matrix->shared, column, blocks, out);
     else one8<false>(at, matrix->shared, column, blocks, out);
 }

@@ -5,27 +5,12 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#include "panels.h"
-
-#define SNED_TARGET __attribute__((target("avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi2,avx512vnni")))
-#define SNED_INLINE __attribute__((always_inline)) inline
+#include "avx512.h"
 
 namespace sned {
 namespace {
 
-constexpr int64_t kAhead = 4096;   // bytes: memory of 8-bit values is asked for before it is needed
-
-SNED_TARGET SNED_INLINE __m512i broadcast(const void * at) {
-    int32_t value;
-    std::memcpy(&value, at, sizeof value);
-    return _mm512_set1_epi32(value);
-}
-
-SNED_TARGET SNED_INLINE __m512 scales_at(const uint8_t * at) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(at)));
-}
+constexpr int64_t kAhead = 8192;   // bytes: memory of 8-bit values is asked for before it is needed
 
 // The chains of a product added up, in ggml's order.
 SNED_TARGET SNED_INLINE __m512 joined(const __m512 * c) {
@@ -53,36 +38,20 @@ SNED_TARGET SNED_INLINE void fetch(const uint8_t * at, int64_t bytes) {
     for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(at + kAhead + i), _MM_HINT_T0);
 }
 
-// N columns, `apart` bytes from each other.
-struct Columns {
-    Column first;
-    int64_t apart;
-
-    SNED_TARGET SNED_INLINE __m512i codes(int64_t j, int64_t at) const { return broadcast(first.codes + j * apart + at); }
-    SNED_TARGET SNED_INLINE __m512i quad(int64_t j, int64_t at) const {
-        return broadcast(reinterpret_cast<const uint8_t *>(first.quads + at) + j * apart);
-    }
-    SNED_TARGET SNED_INLINE __m512i total(int64_t j, int64_t block, int shift) const {
-        int32_t value;
-        std::memcpy(&value, reinterpret_cast<const uint8_t *>(first.totals + block) + j * apart, sizeof value);
-        return _mm512_set1_epi32(int32_t(uint32_t(value) << shift));
-    }
-    SNED_TARGET SNED_INLINE __m512 scale(int64_t j, int64_t block) const {
-        return _mm512_castsi512_ps(broadcast(reinterpret_cast<const uint8_t *>(first.scales + block) + j * apart));
-    }
-};
-
 template <int N, bool Masked>
-SNED_TARGET void few8(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+SNED_TARGET void few8(const uint8_t * at, int64_t shared, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
     const __m512i zero = _mm512_set1_epi8(char(0x80));
-    __m512 chains[N][kSteps];
+    __m512 scales = _mm512_setzero_ps(), chains[N][kSteps];
     for (auto & each : chains) {
         for (auto & chain : each) chain = _mm512_setzero_ps();
     }
     for (int64_t block = 0; block < blocks; ++block) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + (Masked ? kMaskBytes : 0);
-        const __m512 scales = scales_at(at);
         fetch(at, Masked ? 384 : 576);
+        if ((block & (shared - 1)) == 0) {
+            scales = scales_at(at);
+            at += kScaleBytes;
+        }
+        const uint8_t *masks = at, *value = masks + (Masked ? kMaskBytes : 0);
         __m512 both[N];
         for (int j = 0; j < N; ++j) both[j] = _mm512_mul_ps(scales, columns.scale(j, block));
 #pragma GCC unroll 8
@@ -121,26 +90,21 @@ SNED_TARGET SNED_INLINE void half_block(const uint8_t * scales, const uint8_t * 
 }
 
 template <int N>
-SNED_TARGET void few4(const uint8_t * at, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
+SNED_TARGET void few4(const uint8_t * at, int64_t shared, int64_t blocks, const Columns & columns, __m512 (&out)[N]) {
     for (auto & each : out) each = _mm512_setzero_ps();
+    PairScales scales(shared);
     int64_t block = 0;
     for (; block + 2 <= blocks; block += 2) {
-        const uint8_t *masks = at + 2 * kScaleBytes, *low = masks + 2 * kMaskBytes, *high = low;
-        half_block<N, 0>(at, masks, low, block, columns, out);
-        half_block<N, 4>(at + kScaleBytes, masks + kMaskBytes, high, block + 1, columns, out);
+        const uint8_t *masks = scales.pass(block, at), *low = masks + 2 * kMaskBytes, *high = low;
+        half_block<N, 0>(scales.first, masks, low, block, columns, out);
+        half_block<N, 4>(scales.second, masks + kMaskBytes, high, block + 1, columns, out);
         at = low > high ? low : high;
     }
     if (block < blocks) {
-        const uint8_t *masks = at + kScaleBytes, *value = masks + kMaskBytes;
-        half_block<N, 0>(at, masks, value, block, columns, out);
+        const uint8_t *masks = scales.pass_last(block, at), *value = masks + kMaskBytes;
+        half_block<N, 0>(scales.first, masks, value, block, columns, out);
     }
 }
-
-// A panel whose weights are all there, each plus its zero.
-struct Tile {
-    uint8_t * weights;
-    float * scales;
-};
 
 SNED_TARGET void unpack(const sned_packed * matrix, int64_t panel, const Tile & tile) {
     const __m512i zero = _mm512_set1_epi8(char(zero_of(matrix->bits)));
@@ -220,11 +184,16 @@ struct Work {
 
 template <int N> SNED_TARGET void few(const Work & work) {
     __m512 out[N];
+    if (work.matrix->layout == SNED_SLOTS) {
+        few_slots(work.matrix, work.row / kRows, work.from(0), N, out);
+        return work.store(0, out);
+    }
     const int64_t blocks = blocks_of(work.matrix->columns);
     const uint8_t * at = panel_at(work.matrix, work.row / kRows);
-    if (!(work.matrix->layout == SNED_MASKS)) few8<N, false>(at, blocks, work.from(0), out);
-    else if (work.matrix->bits == 8) few8<N, true>(at, blocks, work.from(0), out);
-    else few4<N>(at, blocks, work.from(0), out);
+    const int64_t shared = work.matrix->shared;
+    if (work.matrix->layout != SNED_MASKS) few8<N, false>(at, shared, blocks, work.from(0), out);
+    else if (work.matrix->bits == 8) few8<N, true>(at, shared, blocks, work.from(0), out);
+    else few4<N>(at, shared, blocks, work.from(0), out);
     work.store(0, out);
 }
 
@@ -261,7 +230,8 @@ SNED_TARGET void multiply_avx512(const sned_packed * matrix, const void * column
         else if (count == 2) few<2>(work);
         else if (count == 3) few<3>(work);
         else {
-            unpack(matrix, row / kRows, tile);
+            if (matrix->layout == SNED_SLOTS) unpack_slots(matrix, row / kRows, tile);
+            else unpack(matrix, row / kRows, tile);
             int64_t j = 0;
             if (matrix->bits == 4) {
                 for (; j + 8 <= count; j += 8) many<8>(work, tile, j);

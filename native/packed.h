@@ -8,8 +8,8 @@
 // weights of each row, so that a vector register of 32-bit sums has a row in each lane. Its mask is 64 bits, the first row's
 // four weights lowest. 8-bit values are stored plus 128, 4-bit values plus 8. 4-bit blocks come in pairs: the scales of
 // both, the masks of both, then bytes with the first block's values in their low halves and the second's in their high ones.
-// Where 8-bit blocks share scales, some kernels want those once.
-// For some kernels, matrices that keep at most four of eight neighbours have a layout of their own (groups.h).
+// Where blocks share scales, some kernels want those once.
+// For some kernels, matrices that keep at most four of eight neighbours have layouts of their own (groups.h, slots.h).
 #pragma once
 
 #include <stddef.h>
@@ -32,13 +32,13 @@ typedef struct {
     int64_t shared;  // blocks side by side that have one scale, stored with the first of them
 } sned_packed;
 
-// All weights are there, and no masks; as above; an N:M pattern's own.
-typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2 } sned_layout;
+// All weights are there, and no masks; as above; an N:M pattern's own, for AVX2; and for AVX-512 (slots.h).
+typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2, SNED_SLOTS = 3 } sned_layout;
 
 typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
 
 // Counts how often what this library is called with has changed; sned compares it with its own.
-#define SNED_INTERFACE 5
+#define SNED_INTERFACE 6
 int sned_interface(void);
 
 // The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.

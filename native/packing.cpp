@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "groups.h"
+#include "slots.h"
 
 namespace sned {
 namespace {
@@ -34,6 +34,7 @@ Writer::Writer(const sned_packed & head, void * out)
 
 void Writer::add(const Dense & rows) {
     if (head_.layout == SNED_GROUPS) add_groups(rows);
+    else if (head_.layout == SNED_SLOTS) add_slots(rows);
     else add_masks(rows);
     note();
 }
@@ -72,13 +73,40 @@ void Writer::add_groups(const Dense & rows) {
     }
 }
 
+void Writer::add_slots(const Dense & rows) {
+    const int64_t blocks = blocks_of(head_.columns);
+    for (int64_t index = 0; index < blocks; index += 2) {
+        const int64_t here = std::min<int64_t>(2, blocks - index);
+        if (index % head_.shared == 0) {
+            for (int64_t i = 0; i < (head_.shared > 1 ? 1 : here); ++i) add_scales(rows, index + i);
+        }
+        uint8_t *masks = end_, *values = masks + here * kGroupMasks;
+        end_ = values + kGroups * kSlotValues;
+        std::fill(values, end_, uint8_t(0));
+        for (int64_t i = 0; i < here; ++i, masks += kGroupMasks) {
+            for (int64_t row = 0; row < kRows; ++row) {
+                for (int64_t group = 0; group < kGroups; ++group) {
+                    const uint8_t * from = rows.values + row * head_.columns + (index + i) * kBlock + group * kGroup;
+                    const uint8_t mask = full_mask(from, zero_of(4));
+                    masks[group * kRows + row] = mask;
+                    uint8_t * to = values + group * kSlotValues + row * kSlots;
+                    const uint8_t * columns = kSlotColumns.of[mask];
+                    for (int64_t slot = 0; slot < kSlots; ++slot) to[slot] = uint8_t(to[slot] | from[columns[slot]] << 4 * i);
+                }
+            }
+        }
+    }
+}
+
 void Writer::add_masks(const Dense & rows) {
     const int64_t blocks = blocks_of(head_.columns), most = head_.bits == 8 ? 1 : 2;
     // A step is stored as a whole vector, of which what follows overwrites the end: not where its bound ends.
     uint8_t values[2][kBlock * kRows + kStepBytes];
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = std::min(most, blocks - index);
-        for (int64_t i = 0; i < here && index % head_.shared == 0; ++i) add_scales(rows, index + i);
+        if (index % head_.shared == 0) {
+            for (int64_t i = 0; i < (head_.shared > 1 ? 1 : here); ++i) add_scales(rows, index + i);
+        }
         int64_t counts[2] = {};
         uint8_t unused[kMaskBytes];
         for (int64_t i = 0; i < here; ++i) {
@@ -170,7 +198,7 @@ sned_layout choose_layout(int kernel, int64_t bits, const uint8_t * from, int64_
         }
     }
     if (bits == 8 && 8 * kept > 7 * kBlock * blocks) return SNED_WHOLE;
-    return most <= kSlots && 8 * kept > 3 * kBlock * blocks ? layout_of(kernel) : SNED_MASKS;
+    return most <= kSlots && 8 * kept > 3 * kBlock * blocks ? layout_of(kernel, bits) : SNED_MASKS;
 }
 
 // How many blocks side by side have one scale, in every row: 1, 2, 4 or 8.

@@ -17,7 +17,7 @@ extern "C" size_t sned_pack_file(int kernel, const sned_file_form * given, const
     const int64_t rows = form.rows, columns = form.columns, blocks = blocks_of(columns);
     const bool grouped = form.group && form.group <= kGroup && 2 * form.kept_of == form.group;
     const int64_t shared = shared_for(kernel, bits, form.block / kBlock, blocks);
-    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, grouped ? layout_of(kernel) : SNED_MASKS, shared}, out);
+    Writer writer({SNED_PACKED_MAGIC, rows, columns, bits, grouped ? layout_of(kernel, bits) : SNED_MASKS, shared}, out);
     RowUnpacker unpacker(form);
     std::vector<int8_t> codes;
     codes.resize(size_t(columns));

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "groups.h"
+#include "slots.h"
 
 namespace sned {
 namespace {
@@ -50,10 +50,28 @@ void unpack_grouped(const sned_packed * matrix, int64_t panel, int8_t * weights,
     }
 }
 
+void unpack_slotted(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales) {
+    const int64_t width = matrix->columns, blocks = blocks_of(width);
+    std::fill_n(weights, kRows * width, int8_t(0));
+    each_slot_block(matrix, panel, [&](int64_t index, const SlotBlock & block) {
+        for (int64_t row = 0; row < kRows; ++row) {
+            std::memcpy(scales + 2 * (row * blocks + index), block.scales + 2 * row, 2);
+            for (int64_t group = 0; group < kGroups; ++group) {
+                const uint8_t * columns = kSlotColumns.of[block.mask(row, group)];
+                int8_t * to = weights + row * width + index * kBlock + group * kGroup;
+                for (int64_t slot = 0; slot < kSlots; ++slot) {
+                    to[columns[slot]] = int8_t((block.of(row, group)[slot] >> block.shift & 15) - 8);
+                }
+            }
+        }
+    });
+}
+
 }  // namespace
 
 void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales) {
     if (matrix->layout == SNED_GROUPS) unpack_grouped(matrix, panel, weights, scales);
+    else if (matrix->layout == SNED_SLOTS) unpack_slotted(matrix, panel, weights, scales);
     else unpack_masked(matrix, panel, weights, scales);
 }
 

@@ -6,6 +6,7 @@
 // those chains has ggml's very bits (arch/x86/quants.c and repack.cpp, llamafile/sgemm.cpp of llama.cpp).
 #pragma once
 
+#include <cmath>
 #include <cstring>
 
 #include "packed.h"
@@ -48,6 +49,27 @@ inline float half_to_float(uint16_t half) {
     return value;
 }
 
+// The nearest half-precision number, ties to even, as a float.
+inline float through_half(float value) {  // value >= 0
+    if (!(value < 65520.0f)) return INFINITY;
+    if (value < 6.103515625e-05f) return (value + 0.5f) - 0.5f;  // 2^-14: units of 2^-24 below it
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits += 0x0fff + (bits >> 13 & 1);
+    bits &= ~uint32_t(0x1fff);
+    std::memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
+// What activations of a block are multiplied with, by their largest magnitude: scales of ggml's Q8_0 are stored in half precision.
+struct BlockScale {
+    float value, inverse;
+
+    // A scale of zero, or that is no number, makes all codes zero.
+    explicit BlockScale(float largest)
+        : value(through_half(largest / 127.0f)), inverse(value > 0.0f && value < INFINITY ? 127.0f / largest : 0.0f) {}
+};
+
 inline float half_at(const uint8_t * at) {
     uint16_t half;
     std::memcpy(&half, at, sizeof half);
@@ -85,17 +107,18 @@ struct Block {
 template <typename Take> inline void each_block(const sned_packed * matrix, int64_t panel, Take take) {
     const uint8_t *at = panel_at(matrix, panel), *scales = at;
     const int64_t blocks = blocks_of(matrix->columns), most = matrix->bits == 8 ? 1 : 2;
+    const int64_t apart = matrix->shared > 1 ? 0 : kScaleBytes;  // of a pair's scales
     for (int64_t index = 0; index < blocks; index += most) {
         const int64_t here = blocks - index < most ? blocks - index : most;
         if (index % matrix->shared == 0) {
             scales = at;
-            at += here * kScaleBytes;
+            at += apart ? here * apart : kScaleBytes;
         }
         const uint8_t * masks = at;
         const uint8_t * values = masks + (matrix->layout == SNED_MASKS ? here * kMaskBytes : 0);
         int64_t size = 0;
         for (int64_t i = 0; i < here; ++i) {
-            const Block block = {scales + i * kScaleBytes, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
+            const Block block = {scales + i * apart, matrix->layout == SNED_MASKS ? masks + i * kMaskBytes : kWhole, values, int(4 * i)};
             take(index + i, block);
             const int64_t count = block.count();
             size = count > size ? count : size;
@@ -103,6 +126,31 @@ template <typename Take> inline void each_block(const sned_packed * matrix, int6
         at = values + size;
     }
 }
+
+// Where the scales of pairs of 4-bit blocks are, on the way through a panel.
+struct PairScales {
+    const uint8_t *first = nullptr, *second = nullptr;
+
+    explicit PairScales(int64_t shared) : shared_(shared) {}
+
+    // What comes behind those of the pair that begins here, which may be further up.
+    const uint8_t * pass(int64_t block, const uint8_t * at) {
+        if (block & (shared_ - 1)) return at;
+        first = at;
+        second = shared_ > 1 ? at : at + kScaleBytes;
+        return second + kScaleBytes;
+    }
+
+    // As above, of a block without another one.
+    const uint8_t * pass_last(int64_t block, const uint8_t * at) {
+        if (block & (shared_ - 1)) return at;
+        first = at;
+        return at + kScaleBytes;
+    }
+
+  private:
+    int64_t shared_;
+};
 
 // The parts of one quantised column.
 struct Column {
@@ -124,6 +172,7 @@ using Multiply = void (*)(const sned_packed *, const void *, int64_t, int64_t, i
 
 void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #if defined(__x86_64__)
+void quantise_avx2(int64_t columns, const float * x, void * column);
 void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
@@ -136,11 +185,14 @@ void multiply_neon(const sned_packed *, const void *, int64_t, int64_t, int64_t,
 void unpack_panel(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales);
 
 // Which layout a kernel is fastest with where four of eight neighbours are kept at most.
-inline sned_layout layout_of(int kernel) { return kernel == SNED_PORTABLE || kernel == SNED_AVX2 ? SNED_GROUPS : SNED_MASKS; }
+inline sned_layout layout_of(int kernel, int64_t bits) {
+    if (kernel == SNED_AVX512) return bits == 4 ? SNED_SLOTS : SNED_MASKS;
+    return kernel == SNED_NEON ? SNED_MASKS : SNED_GROUPS;
+}
 
 // How many blocks have their scales once for a kernel where so many share them: as few as that makes no difference.
 inline int64_t shared_for(int kernel, int64_t bits, int64_t shared, int64_t blocks) {
-    if (bits != 8 || layout_of(kernel) != SNED_GROUPS) return 1;
+    if (kernel != SNED_AVX512 && (bits != 8 || kernel == SNED_NEON)) return 1;
     while (shared > 1 && shared / 2 >= blocks) shared /= 2;
     return shared;
 }
@@ -162,6 +214,7 @@ class Writer {
     void add_scales(const Dense & rows, int64_t block);
     void add_masks(const Dense & rows);
     void add_groups(const Dense & rows);
+    void add_slots(const Dense & rows);
     int64_t add_steps(const Dense & rows, int64_t block, uint8_t * masks, uint8_t * values) const;
     void note();
 

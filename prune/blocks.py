@@ -32,9 +32,10 @@ class Block:
         return module
 
     def dense(self, hidden: Tensor) -> Tensor:
-        """The whole block's output, shape (tokens, width), as transformers computes it."""
-        output: Tensor = self._layer(hidden.unsqueeze(0), position_embeddings=self._rope, attention_mask=None)
-        return output.squeeze(0)
+        """The whole block's output, as transformers computes it, for hidden states ([sequences,] tokens, width)."""
+        sequences = hidden.reshape(-1, *hidden.shape[-2:])
+        output: Tensor = self._layer(sequences, position_embeddings=self._rope, attention_mask=None)
+        return output.reshape(hidden.shape)
 
     def attention_input(self, hidden: Tensor) -> Tensor:
         """What the query, key and value matrices read, from hidden states of shape (tokens, width)."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from prune.architectures import ModelFile, architecture_of
 from prune.blocks import BlockLoader
 from prune.checkpoint import Checkpoint
-from prune.distillation import Lessons, Output, OutputNorm, Student, distil, distillation_memory
+from prune.distillation import Lessons, Output, OutputNorm, Student, Teacher, distil, distillation_memory
 from prune.errors import UsageError
 from prune.options import PruneOptions, refuse_indivisible
 from prune.output_error import relative_error
@@ -24,14 +24,16 @@ from prune.passing import MaskPass, pruned_from, survivors_of, weights_in
 from prune.scores import InputNorms
 from prune.weights import read_tensor
 
-# Training a weight on a token costs three multiplications where a pass costs one, and the teacher's pass comes before.
-_TRAINING_COST = 3
+# Training a weight on a token costs three multiplications where a pass costs one, and the teacher's is the fourth.
+_TRAINING_COST = 4
+# Where what survives is trained, masks are found by so much of the calibration set: by more they hardly change.
+_MASK_TOKENS = 16_384
 
 Progress = Callable[[float], None]
 
 _FLOAT_BYTES = 4
 # Raised where checkpoints come to hold something else.
-_CHECKPOINT_VERSION = 2
+_CHECKPOINT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,10 @@ def prune_blocks(
     refuse_indivisible(file, prunable_tensors(file), options.pattern)
     checkpoint = Checkpoint(checkpoints, _key(file, tokens, options)) if checkpoints is not None else None
     training = options.distillation
-    share = 1.0 if training is None else tokens.size / (tokens.size + _TRAINING_COST * training.tokens)
+    seen_first = _for_masks(tokens, options)
+    share = 1.0 if training is None else seen_first.size / (seen_first.size + _TRAINING_COST * training.tokens)
     loader = BlockLoader(file, sequence_length=tokens.shape[1])
-    masks = MaskPass(loader, tokens, options, lambda fraction: progress(share * fraction), checkpoint)
+    masks = MaskPass(loader, seen_first, options, lambda fraction: progress(share * fraction), checkpoint)
     if training is None:
         for index, pruned in masks.run():
             values = loader.in_file_order(pruned.matrix, pruned.weight)
@@ -95,7 +98,8 @@ def prune_blocks(
         kept[name] = survivors_of(pruned.weight, values=options.least_squares)
         seen[name] = (pruned.importance.numpy(), pruned.inputs)
     student = Student(loader, lambda index, matrix, dense: pruned_from(kept.pop(matrix.weight_name(index)), dense))
-    lessons = Lessons(tokens, masks.hidden, Output(loader, tokens))
+    teacher = Teacher(BlockLoader(file, sequence_length=tokens.shape[1]))
+    lessons = Lessons(tokens, loader.embed, teacher, Output(loader, tokens))
     distil(student, lessons, training, lambda fraction: progress(share + (1 - share) * fraction), checkpoint)
     for index in range(loader.count):
         for matrix in loader.architecture.matrices:
@@ -123,7 +127,7 @@ def output_importance(
     norm, norms = OutputNorm(file), InputNorms()
     for sequence in hidden:
         norms.add(norm(sequence))
-    importance: npt.NDArray[np.float32] = (norms.result().square() / tokens.size).numpy()
+    importance: npt.NDArray[np.float32] = (norms.result().square() / hidden[..., 0].numel()).numpy()
     return importance
 
 
@@ -149,6 +153,8 @@ def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options
     """
     arguments = architecture_of(file).config_arguments(file)
     width, intermediate = arguments["hidden_size"], arguments["intermediate_size"]
+    if options.distillation is not None:
+        sequences = min(sequences, -(-_MASK_TOKENS // sequence_length))
     activations = sequences * sequence_length * (width + max(width, intermediate)) * _FLOAT_BYTES
     names = prunable_tensors(file)
     block = sum(weights_in(file, name) for name in names[: len(architecture_of(file).matrices)]) * _FLOAT_BYTES
@@ -156,9 +162,14 @@ def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options
     passing = int(activations + 2 * block + 4 * sequence_length * intermediate * _FLOAT_BYTES)
     if options.distillation is None:
         return passing
-    teacher = sequences * sequence_length * width * _FLOAT_BYTES
-    training: int = teacher + distillation_memory(file, sequence_length)
+    hidden = sequences * sequence_length * width * _FLOAT_BYTES
+    training: int = hidden + distillation_memory(file, options.distillation, sequence_length)
     return max(passing, training)
+
+
+def _for_masks(tokens: npt.NDArray[np.int32], options: PruneOptions) -> npt.NDArray[np.int32]:
+    """The sequences that the pass sees; a calibration set has text of all kinds from its beginning."""
+    return tokens if options.distillation is None else tokens[: -(-_MASK_TOKENS // tokens.shape[1])]
 
 
 def _key(file: ModelFile, tokens: npt.NDArray[np.int32], options: PruneOptions) -> str:

@@ -1,5 +1,6 @@
 """What a pruning run does, as plain options."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,18 +12,31 @@ Score = Literal["magnitude", "wanda", "ria"]
 Allocation = Literal["uniform", "owl"]
 
 
+# Fewer steps leave Adam too little time; more than four sequences a step save little.
+_FEWEST_STEPS = 64
+_MOST_SEQUENCES = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Distillation:
     """How the surviving weights are trained once the masks are fixed.
 
     Attributes:
         tokens: calibration tokens learnt from in all, each sequence again once all have been seen.
-        rate: the highest learning rate. With few and short steps Adam's are all noise at first, and larger ones undo
-            more than they mend: at 1e-4 the divergence grows (docs/pruning.md).
+        rate: the highest learning rate, where a step takes one sequence. With few and short steps Adam's are all noise
+            at first, and larger ones undo more than they mend: at 1e-4 the divergence grows (docs/pruning.md).
     """
 
     tokens: int
     rate: float = 1.5e-5
+
+    def batch(self, sequence_length: int) -> int:
+        """Sequences a step: one, and up to four where there are steps enough, which share the time that Adam takes."""
+        return min(_MOST_SEQUENCES, max(1, self.tokens // (sequence_length * _FEWEST_STEPS)))
+
+    def highest_rate(self, sequence_length: int) -> float:
+        """The learning rate at its highest: by the square root of the batch (Malladi et al., arXiv 2205.10287)."""
+        return self.rate * math.sqrt(self.batch(sequence_length))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Evaluator:
     """Evaluates tokens in a context, a batch at a time.
 
     Attributes:
-        evaluated_tokens: how many so far.
+        evaluated_tokens: how many so far, with all of each batch that was stopped before its end.
     """
 
     def __init__(self, context: Any, vocabulary_size: int, batch_size: int, make_room: Callable[[], bool]) -> None:
@@ -92,7 +92,7 @@ class Evaluator:
             self._listen(self._listening_to)
         sequence.settle(sequence.tokens + tokens)
         if status in (0, _ABORTED):
-            self.evaluated_tokens += len(tokens) if status == 0 else 0
+            self.evaluated_tokens += len(tokens)
             return bool(status == 0)
         if status == _NO_ROOM:
             raise EngineError("The KV cache has no room left; open the model with a larger context (SNED_CONTEXT).")

@@ -23,7 +23,7 @@ SparseBackend = Literal["auto", "on", "off"]
 LIBRARY = Path(__file__).parent / "lib" / "libsned_sparse.so"
 DENSE = "dense"
 
-_INTERFACE = 5  # SNED_INTERFACE of native/packed.h
+_INTERFACE = 6  # SNED_INTERFACE of native/packed.h
 
 _log = logging.getLogger("sned.llama")
 
@@ -118,6 +118,8 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
         parameters: a `llama_model_params`.
     """
     layers = parameters.n_gpu_layers  # those below 0 are all of them
+    if mode != "off":
+        available()  # whatever the first model is: ggml's list of buffer types must not change while one computes
     if mode == "off" or layers > 0 or (layers < 0 and llama_cpp.llama_supports_gpu_offload()):
         return Placement([], parameters)
     try:

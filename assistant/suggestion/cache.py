@@ -6,7 +6,8 @@ that the suggestion closes as well.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from threading import Lock
 
 from assistant.suggestion.closing import CLOSERS, closers_of, until_closed
@@ -34,12 +35,48 @@ class _Entry:
 
     @property
     def anchor(self) -> str:
-        return self.before[-_ANCHOR:]
+        """What stands where the entry is of use once something of it was typed."""
+        return self.before[-_ANCHOR:] + self.text[0]
 
     @property
     def size(self) -> int:
         """Bytes, about: four a character at most, and what the objects take."""
         return 4 * (len(self.before) + len(self.after) + len(self.text)) + 500
+
+
+@dataclass(slots=True)
+class _Place:
+    """Entries with the same text after them.
+
+    Attributes:
+        anchors: the entries by theirs, the oldest first.
+        longest: characters of the longest that there was.
+    """
+
+    anchors: dict[str, list[_Entry]] = field(default_factory=dict)
+    longest: int = 0
+
+    def add(self, entry: _Entry) -> None:
+        self.anchors.setdefault(entry.anchor, []).append(entry)
+        self.longest = max(self.longest, len(entry.text))
+
+    def remove(self, entry: _Entry) -> None:
+        self.anchors[entry.anchor].remove(entry)
+        if not self.anchors[entry.anchor]:
+            del self.anchors[entry.anchor]
+
+    def find(self, text: str, begins: Iterable[int], offset: int) -> tuple[_Entry, int] | None:
+        """The newest for the first of these places that has one which goes on with the text there, beyond `offset`."""
+        entries_at = self.anchors.get
+        for begin in begins:
+            entries = entries_at(text[begin - _ANCHOR if begin > _ANCHOR else 0 : begin + 1])
+            for entry in reversed(entries or ()):
+                if _continues(entry, text, begin, offset):
+                    return entry, begin
+        return None
+
+
+_NOWHERE = _Place()
 
 
 class SuggestionCache:
@@ -51,7 +88,8 @@ class SuggestionCache:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[_Entry, None] = OrderedDict()
-        self._places: dict[tuple[str, str], dict[str, list[_Entry]]] = {}  # entries by anchor, the oldest first
+        self._newest: dict[tuple[str, str, str], _Entry] = {}  # by group, before and after
+        self._places: dict[tuple[str, str], _Place] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -67,7 +105,8 @@ class SuggestionCache:
             if entry in self._entries:
                 self._remove(entry)
             self._entries[entry] = None
-            self._places.setdefault(entry.place, {}).setdefault(entry.anchor, []).append(entry)
+            self._newest[group, before, after] = entry
+            self._places.setdefault(entry.place, _Place()).add(entry)
             self._bytes += entry.size
             while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
                 self._remove(next(iter(self._entries)))
@@ -78,14 +117,18 @@ class SuggestionCache:
         Looks at some thousand characters around the cursor, however long the text.
         """
         with self._lock:
-            anchors = self._places.get((group, text[offset : offset + _AFTER]), {})
-            longest = max((len(entry.text) for entries in anchors.values() for entry in entries), default=0)
-            for typed in range(min(offset + 1, _MAX_TYPED + 1, longest)):
-                place = offset - typed
-                for entry in reversed(anchors.get(text[max(0, place - _ANCHOR) : place], ())):
-                    if _continues(entry, text, place, offset):
-                        self._entries.move_to_end(entry)
-                        return entry.text[typed:]
+            after = text[offset : offset + _AFTER]
+            entry = self._newest.get((group, text[max(0, offset - _BEFORE) : offset], after))
+            if entry is not None:
+                self._entries.move_to_end(entry)
+                return entry.text
+            place = self._places.get((group, after), _NOWHERE)
+            most_typed = min(offset, _MAX_TYPED, place.longest - 1)
+            found = place.find(text, range(offset - 1, offset - most_typed - 1, -1), offset)
+            if found is not None:
+                entry, begin = found
+                self._entries.move_to_end(entry)
+                return entry.text[offset - begin :]
             return self._find_closed(group, text, offset) if text[offset : offset + 1] in CLOSERS else None
 
     def _find_closed(self, group: str, text: str, offset: int) -> str | None:
@@ -96,21 +139,22 @@ class SuggestionCache:
             if not closers or not text.startswith(closers, offset):
                 continue
             after = text[offset + len(closers) : offset + len(closers) + _AFTER]
-            anchors = self._places.get((group, after), {})
-            for entry in reversed(anchors.get(text[max(0, place - _ANCHOR) : place], ())):
-                if _continues(entry, text, place, offset):
-                    self._entries.move_to_end(entry)
-                    return until_closed(text[place:offset], entry.text[typed:]) or None
+            found = self._places.get((group, after), _NOWHERE).find(text, (place,), offset)
+            if found is not None:
+                entry, _ = found
+                self._entries.move_to_end(entry)
+                return until_closed(text[place:offset], entry.text[typed:]) or None
         return None
 
     def _remove(self, entry: _Entry) -> None:
         del self._entries[entry]
         self._bytes -= entry.size
-        anchors = self._places[entry.place]
-        anchors[entry.anchor].remove(entry)
-        if not anchors[entry.anchor]:
-            del anchors[entry.anchor]
-        if not anchors:
+        key = entry.group, entry.before, entry.after
+        if self._newest.get(key) is entry:
+            del self._newest[key]
+        place = self._places[entry.place]
+        place.remove(entry)
+        if not place.anchors:
             del self._places[entry.place]
 
 

@@ -1,6 +1,6 @@
 """The prompts of places in documents: the whole one, what of it is affordable at once, and what is evaluated ahead."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -12,8 +12,9 @@ from assistant.engine.protocol import Engine, StopReason
 from assistant.fim import FileName
 from assistant.grammars import grammar_of
 from assistant.suggestion.pace import Pace
-from assistant.suggestion.spots import Spots
+from assistant.suggestion.spots import FAR_CHARACTERS, Spots, sequence_names
 from assistant.suggestion.types import Buffer, SuggestionOptions, SuggestionRequest
+from assistant.window import CountTokens, WindowSize, window_before
 
 # Who asks for a suggestion by a key waits longer for a better one.
 _PATIENCE_WHEN_ASKED = 3.0
@@ -22,8 +23,20 @@ _LEAST_NEAR_TOKENS = 128
 # What was evaluated after other text only stands in for a prompt's own. Of 40 lines to infill 23 were right without, 21
 # after 4 moves from line to line, 19 or 20 after 14 (benchmarks/shifting.py); each saved the evaluation of 200 tokens.
 _MOST_MOVES = 4
-# Who has asked so often at a place stays there, and has its whole prompt evaluated between two keys.
-_STAYS = 8
+# Who has asked so often at a place stays there: the whole prompt is evaluated in the first pause that is one, and not
+# the time between two keys of a word, of which little is left once it is known to be long.
+_STAYS = 3
+_PAUSE_SECONDS = 0.5
+# Many only look at a place, or go on after a word. Where the cursor rests nothing is lost.
+_REST_SECONDS = 2.0
+# So far may the text next to the cursor grow: moved on at its beginning, all of it would be evaluated again.
+_GROWTH = 2
+_HEAD_CHARACTERS = 64
+# What nobody waits for yet is worth no more.
+_CHEAP_TOKENS = 32
+# So many times the tokens for better chunks: other ones cost that at a place which is new, and more once a part of its
+# prompt has been evaluated, which they stand in front of.
+_BETTER = 1.5
 # Evaluated beside the next request, they are not worth a job of their own.
 _FEW_TOKENS = 8
 
@@ -48,6 +61,35 @@ class Context(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    """Suggestions that are asked for at a place before its whole prompt is evaluated.
+
+    Attributes:
+        offset: where the last one was asked for.
+        requests: how many there were.
+        size: of the window that they have, when it was chosen.
+        start: where that begins in the document.
+        head: with what.
+    """
+
+    offset: int
+    requests: int
+    size: WindowSize
+    start: int
+    head: str
+
+    def is_near(self, offset: int) -> bool:
+        """Whether an offset belongs to the place."""
+        return abs(self.offset - offset) <= FAR_CHARACTERS
+
+    def still_fits(self, before: str, affordable: int, count_tokens: CountTokens) -> bool:
+        """Whether the window goes on: by its beginning, what has been typed since, and the speed of the machine."""
+        if not before.startswith(self.head, self.start) or self.size.before + self.size.after > 2 * affordable:
+            return False
+        return count_tokens(before[self.start :]) <= _GROWTH * self.size.before
+
+
 class PlacePrompts:
     """Makes and evaluates the prompts for one model. Its methods belong to the inference thread.
 
@@ -67,7 +109,7 @@ class PlacePrompts:
         self._pace = pace
         self._spots = Spots()
         self._moves: dict[str, int] = {}  # of a sequence's prompt, since it was evaluated as a whole
-        self._near: dict[str, int] = {}  # requests answered from the text next to the cursor, since then
+        self._stays: dict[str, _Stay] = {}  # at a sequence's place, while its prompt is not evaluated
 
     def options(self, request: SuggestionRequest) -> CompletionOptions:
         """How to complete at the request's place."""
@@ -97,16 +139,18 @@ class PlacePrompts:
             return replace(whole, shift=True)
         if missing <= affordable:
             return whole
-        # In a sequence of its own: what has been evaluated of the whole prompt stays.
-        uri = request.buffer.uri
-        self._near[uri] = self._near.get(uri, 0) + 1
-        near = replace(whole.place, chunks=(), sequence=f"{uri} near")
-        options = replace(options, window=options.window.within(affordable))
-        return self._completer.task(request.before, request.after, options, near)
+        return self._near_cursor(request, whole, affordable)
 
-    def is_due(self, request: SuggestionRequest) -> bool:
-        """Whether `prepare` is not to wait until the user pauses. Usable from any thread."""
-        return self._near.get(request.buffer.uri, 0) >= _STAYS
+    def is_cheap(self, task: Task) -> bool:
+        """Whether little of a task's prompt has to be evaluated."""
+        sequence = task.place.sequence
+        return self._engine.uncached_tokens(task.prompt, sequence=sequence, shift=task.shift) <= _CHEAP_TOKENS
+
+    def pause(self, request: SuggestionRequest) -> float:
+        """For how many seconds the user is not to type before `prepare`. Usable from any thread."""
+        stays = [self._stays.get(name) for name in sequence_names(request.buffer.uri)]
+        near = (each.requests for each in stays if each is not None and each.is_near(request.offset))
+        return _PAUSE_SECONDS if max(near, default=0) >= _STAYS else _REST_SECONDS
 
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
@@ -122,14 +166,14 @@ class PlacePrompts:
         if min(missing, self._uncached_shifted(whole)) <= _FEW_TOKENS:
             return
         better, choice = self._better(request, whole)
-        if choice is not None and self._engine.uncached_tokens(better.prompt) <= 2 * missing:
+        if choice is not None and self._engine.uncached_tokens(better.prompt) <= _BETTER * missing:
             self._context.adopt(choice)  # the first one would have to be evaluated as well
             whole = better
         usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)
         self._pace.measure(usage)
         self._moves.pop(whole.place.sequence, None)
         if usage.stop_reason is not StopReason.CANCELLED:
-            self._near.pop(request.buffer.uri, None)
+            self._stays.pop(whole.place.sequence, None)
 
     def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Makes the prompt of the request's place better, once the user has stopped typing.
@@ -162,6 +206,27 @@ class PlacePrompts:
             return whole, None
         place = replace(whole.place, chunks=choice.chunks)
         return self._completer.task(request.before, request.after, whole.options, place), choice
+
+    def _near_cursor(self, request: SuggestionRequest, whole: Task, affordable: int) -> Task:
+        """The task with the text next to the cursor alone, which begins where it did at the last key if that is near.
+
+        It has a sequence of its own: what has been evaluated of the whole prompt stays.
+        """
+        before, sequence = request.before, whole.place.sequence
+        stay = self._stays.get(sequence)
+        if stay is not None and not stay.is_near(request.offset):
+            stay = None
+        if stay is not None and stay.still_fits(before, affordable, self._engine.count_tokens):
+            size, start = stay.size, stay.start
+        else:
+            size = whole.options.window.within(affordable)
+            start = len(before) - len(window_before(before, size, self._engine.count_tokens))
+        requests = 1 + (stay.requests if stay is not None else 0)
+        self._stays[sequence] = _Stay(request.offset, requests, size, start, before[start : start + _HEAD_CHARACTERS])
+        options = replace(whole.options, window=replace(size, before=_GROWTH * size.before))
+        near = replace(whole.place, chunks=(), sequence=f"{request.buffer.uri} near")
+        task = self._completer.task(before[start:], request.after, options, near)
+        return replace(task, before=before)
 
     def _moved(self, sequence: str) -> None:
         self._moves[sequence] = self._moves.get(sequence, 0) + 1

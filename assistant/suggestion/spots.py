@@ -9,7 +9,7 @@ from collections import OrderedDict
 # Of a document; together they have about the tokens that the cache holds.
 _SPOTS = 3
 # From here on the windows of two prompts share little.
-_FAR_CHARACTERS = 2_000
+FAR_CHARACTERS = 2_000
 
 
 class Spots:
@@ -23,7 +23,7 @@ class Spots:
         """The name of the engine's sequence for a place: that of the nearest one, or the one not used for longest."""
         offsets = self._offsets.setdefault(uri, OrderedDict())
         nearest = min(offsets, key=lambda number: abs(offsets[number] - offset), default=None)
-        if nearest is None or abs(offsets[nearest] - offset) > _FAR_CHARACTERS:
+        if nearest is None or abs(offsets[nearest] - offset) > FAR_CHARACTERS:
             nearest = len(offsets) if len(offsets) < _SPOTS else next(iter(offsets))
         offsets[nearest] = offset
         offsets.move_to_end(nearest)

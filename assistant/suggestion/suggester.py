@@ -1,7 +1,6 @@
 """Suggestions from one model: written by it, found in the cache of what is known already, or computed ahead."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from assistant.catalog import FimTokens
@@ -82,7 +81,7 @@ class Suggester:
             return known
         self._underway = underway
         try:
-            answer = self._computed(request, self._prompts.options(request), cancel, underway.wrote)
+            answer = self._computed(request, self._prompts.options(request), cancel, underway)
         finally:
             self._underway = None
         return self._kept(request, answer) if isinstance(answer, Suggestion) else answer
@@ -108,12 +107,15 @@ class Suggester:
         request: SuggestionRequest,
         options: CompletionOptions,
         cancel: Cancellation,
-        heard: Callable[[str], None] | None = None,
+        underway: Underway | None = None,
     ) -> Suggestion | NoSuggestion:
         started = time.perf_counter()
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
-        completion = self._completer.perform(self._prompts.affordable(request, options), cancel, heard)
+        task = self._prompts.affordable(request, options)
+        if underway is not None and underway.ahead and not self._prompts.is_cheap(task):
+            return NoSuggestion(Refusal.CANCELLED.value)
+        completion = self._completer.perform(task, cancel, underway.wrote if underway is not None else None)
         self._pace.measure(completion.usage)
         if completion.ending is Ending.CANCELLED:
             return NoSuggestion(Refusal.CANCELLED.value)
@@ -132,6 +134,8 @@ class Suggester:
     def ahead(self, request: SuggestionRequest, suggestion: Suggestion, cancel: Cancellation) -> None:
         """Computes the next suggestion as if this one were accepted, so that it is known when it is.
 
+        Where more of its prompt would have to be evaluated than it is worth, nothing is computed.
+
         Raises:
             EngineError: as `suggest`.
         """
@@ -146,9 +150,9 @@ class Suggester:
             == (following.buffer.uri, following.buffer.text, following.offset)
         )
 
-    def is_due(self, request: SuggestionRequest) -> bool:
-        """Whether `prepare` is not to wait until the user pauses. Usable from any thread."""
-        return self._prompts.is_due(request)
+    def pause(self, request: SuggestionRequest) -> float:
+        """For how many seconds the user is not to type before `prepare`. Usable from any thread."""
+        return self._prompts.pause(request)
 
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place: `PlacePrompts.prepare`.

@@ -45,9 +45,8 @@ class Seat:
 
 
 async def make(seat: Seat, edit: Edit, number: int) -> None:
-    """Makes an edit as a person would, and adds up what it took until the server is quiet again."""
-    editor, measures = seat.editor, seat.editor.measures
-    cpu, evaluated = _cpu(seat.process), await seat.assistant.evaluated_tokens()
+    """Makes an edit as a person would, and waits until the server is quiet again."""
+    editor = seat.editor
     await asyncio.sleep(1)
     editor.cursor = edit.offset + edit.removed
     seat.assistant.struck(editor.strike(0, ""))
@@ -58,8 +57,16 @@ async def make(seat: Seat, edit: Edit, number: int) -> None:
         for stroke in typing(edit.inserted, position, Random(f"{number} {position}")):
             position += await strike(seat, stroke, edit.inserted[position:])
     await quiet(seat.process)
-    measures.cpu += _cpu(seat.process) - cpu
-    measures.evaluated += await seat.assistant.evaluated_tokens() - evaluated
+
+
+async def count(seat: Seat, sign: int) -> None:
+    """Takes note of what the server has used so far: to be taken off (-1) at the beginning, and added (1) at the end.
+
+    What it does while the other one is typed with counts as well: both evaluate ahead once the cursor rests.
+    """
+    measures = seat.editor.measures
+    measures.cpu += sign * _cpu(seat.process)
+    measures.evaluated += sign * await seat.assistant.evaluated_tokens()
 
 
 async def strike(seat: Seat, stroke: Stroke, meant: str = "") -> int:
@@ -132,6 +139,7 @@ async def run(arguments: argparse.Namespace) -> None:
             editor = Editor(Path(arguments.file), texts[0])
             seats.append(Seat(assistant, await assistant.start(project, editor), editor))
             await quiet(seats[-1].process)
+            await count(seats[-1], -1)
         for number, edit in enumerate(edit for old, new in pairwise(texts) for edit in edits(old, new)):
             if all(seat.editor.measures.strokes >= arguments.strokes for seat in seats):
                 break
@@ -139,6 +147,9 @@ async def run(arguments: argparse.Namespace) -> None:
                 await make(seat, edit, number)
             if seats[0].editor.text != seats[-1].editor.text:
                 raise AssertionError(f"with the one and the other, edit {number} made different texts")
+        for seat in seats:
+            await quiet(seat.process)
+            await count(seat, 1)
         report({seat.assistant.name: seat.editor.measures for seat in seats})
         for seat in seats:
             await seat.assistant.stop()

@@ -82,7 +82,10 @@ class LlamaVim:
         self._ask(None)
 
     async def evaluated_tokens(self) -> float:
-        """As the metrics tell: prompts that were evaluated to their end, and tokens that were written."""
+        """As the metrics tell: tokens of prompts, counted batch by batch, and tokens that were written.
+
+        Requests are never cut short: the server knows no `t_max_prompt_ms`, and nothing here closes a connection.
+        """
         metrics = (await self._http.get("/metrics")).text
         found = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
         return float(found["llamacpp:prompt_tokens_total"]) + float(found["llamacpp:tokens_predicted_total"])

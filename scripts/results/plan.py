@@ -59,6 +59,7 @@ def _small(language: Language) -> dict[str, Model]:
         "0.5B, Q3_K_S": Dense(SMALL, "Q3_K_S"),
         f"0.5B, {language.label}, fast": Pruned(SMALL, language, "fast"),
         f"0.5B, {language.label}, balanced": Pruned(SMALL, language, "balanced"),
+        f"0.5B, {language.label}, best": Pruned(SMALL, language, "best"),
     }
 
 

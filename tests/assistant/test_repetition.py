@@ -129,3 +129,25 @@ def test_only_what_repeats_at_the_end_of_the_line_is_cut(text: str, head: str) -
         looped = (line if "\n" in text else head + line)[-16:]
         assert any(looped[length:] == looped[:-length] for length in range(1, len(looped)))
         assert len(kept) >= len(text) - len(line)
+
+
+def looped(text: str, head: str) -> bool:
+    """Whether `text` ends in a loop, by trying every length of its unit."""
+    line = text[text.rfind("\n") + 1 :]
+    end = line if "\n" in text else head + line
+    units = (end[-length:] for length in range(1, min(64, len(line) // 3) + 1))
+    return any(end.endswith(unit * max(4, 120 // len(unit) + 1)) for unit in units)
+
+
+@given(
+    st.text("ab1, \n", max_size=8),
+    st.text("ab1, ", min_size=1, max_size=70),
+    st.integers(0, 140),
+    st.text("ab1, ", max_size=2),
+    st.text("ab1, ", max_size=8),
+)
+def test_a_loop_is_found_whatever_its_unit_is(begin: str, unit: str, times: int, rest: str, head: str) -> None:
+    text = begin + unit * min(times, 600 // len(unit)) + rest
+    kept = cut_loop(text, Site(head, "", ""))
+    assert text.startswith(kept)
+    assert len(kept) < len(text) or not looped(text, head)

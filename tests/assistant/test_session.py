@@ -29,7 +29,7 @@ def request(typed: str) -> SuggestionRequest:
     return SuggestionRequest(buffer, len(BEFORE) + len(typed))
 
 
-def test_after_a_suggestion_the_whole_prompt_is_evaluated_once_the_user_pauses(base_model: Path) -> None:
+def test_after_a_suggestion_the_whole_prompt_is_evaluated_once_the_cursor_rests(base_model: Path) -> None:
     settings = load_settings()
     selection = select_model(settings, None, str(base_model))
     models = OpenModels(settings)
@@ -44,7 +44,7 @@ def test_after_a_suggestion_the_whole_prompt_is_evaluated_once_the_user_pauses(b
         scheduler = models.get(selection).scheduler
         scheduler.idle("at once", lambda cancel: None).result()
         assert session.evaluated_tokens < 300
-        scheduler.idle("after a pause", lambda cancel: None, after=1.0).result()
+        scheduler.idle("once the cursor rests", lambda cancel: None, after=2.5).result()
         second = session.suggest(request("height")).result()
         assert isinstance(second, Suggestion)
         assert second.usage is not None
@@ -82,7 +82,7 @@ class Window:
         buffer = Buffer(path.as_uri(), path, "python", len(before), f"{before}\n")
         answer = self.session.suggest(SuggestionRequest(buffer, len(before), automatic=True)).result()
         model = self.models.get(select_model(load_settings(), None, str(self.model)))
-        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 1.0)):
+        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 2.5)):
             model.scheduler.idle(turn, lambda cancel: None, after).result()
         assert isinstance(answer, Suggestion)
         assert answer.usage is not None

@@ -1,4 +1,4 @@
-"""One matrix product in ggml: computed by its CPU backend, as llama.cpp would, or by the sparse backend."""
+"""One matrix product in ggml, as llama.cpp would compute it: in the layout that ggml chooses, or packed."""
 
 import ctypes
 from typing import Any
@@ -43,16 +43,13 @@ class Product:
         ggml.ggml_build_forward_expand(self._graph, self._y)
         cpu = ctypes.c_void_p(ggml.ggml_backend_cpu_buffer_type())
         self._buffers = [self._place(tensor, cpu) for tensor in (x, self._y)]
+        self._backend = ctypes.c_void_p(ggml.ggml_backend_cpu_init())
+        ggml.ggml_backend_cpu_set_n_threads(self._backend, threads)
         if packed:
             assert sparse_backend.available().kernel
-            self._backend = ctypes.c_void_p(ggml.ggml_backend_init_by_name(b"SNED_SPARSE", None))
-            library = sparse_backend.load_library()
-            own = ctypes.c_void_p(library.sned_sparse_buffer_type())
-            library.sned_sparse_set_threads(self._backend, threads)
+            own = ctypes.c_void_p(sparse_backend.load_library().sned_sparse_buffer_type())
         else:
-            self._backend = ctypes.c_void_p(ggml.ggml_backend_cpu_init())
             own = self._repacking(weights) or cpu
-            ggml.ggml_backend_cpu_set_n_threads(self._backend, threads)
         self._buffers.append(self._place(weights, own))
         ggml.ggml_backend_tensor_set(weights, pointer(data), ctypes.c_size_t(0), ctypes.c_size_t(data.size))
         ggml.ggml_backend_tensor_set(x, pointer(inputs), ctypes.c_size_t(0), ctypes.c_size_t(inputs.nbytes))
@@ -118,8 +115,8 @@ class _TensorHead(ctypes.Structure):  # how ggml_tensor begins
 def _library() -> ctypes.CDLL:
     ggml = llama_cpp.llama_cpp._lib
     for name in (
-        *("init", "new_tensor_2d", "mul_mat", "new_graph", "backend_cpu_buffer_type", "backend_init_by_name"),
-        *("backend_cpu_init", "backend_buft_alloc_buffer", "backend_buffer_get_base", "backend_get_device"),
+        *("init", "new_tensor_2d", "mul_mat", "new_graph", "backend_cpu_buffer_type", "backend_cpu_init"),
+        *("backend_buft_alloc_buffer", "backend_buffer_get_base", "backend_get_device"),
         *("backend_dev_backend_reg", "backend_reg_get_proc_address"),
     ):
         getattr(ggml, f"ggml_{name}").restype = ctypes.c_void_p

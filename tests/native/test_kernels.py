@@ -64,6 +64,8 @@ def inputs_of(seed: int, tokens: int, columns: int) -> np.ndarray:
 @example(seed=2, bits=8, shape=(33, 9, 1), zeros=0.1, **GROUPS)
 @example(seed=2, bits=8, shape=(33, 9, 5), zeros=0.5, **PLAIN)
 @example(seed=0, bits=4, shape=(33, 9, 5), zeros=0.1, **GROUPS)
+@example(seed=1, bits=4, shape=(33, 9, 5), zeros=0.5, **PLAIN)  # pairs that share a scale
+@example(seed=2, bits=4, shape=(19, 11, 1), zeros=0.1, **GROUPS)
 @example(seed=0, bits=4, shape=(16, 2, 1), zeros=0.0, **GROUPS)
 @given(
     bits=st.sampled_from([8, 4]),

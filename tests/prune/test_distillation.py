@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from prune import distillation
 from prune.blocks import BlockLoader
-from prune.distillation import Output, Student, rate_at
+from prune.distillation import Output, Student, _sequences_of, hidden_distance, rate_at
 from prune.driver import memory_needed, prunable_tensors, prune_blocks
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
@@ -26,18 +29,24 @@ def pruned_by(file: GGUFFile, options: PruneOptions) -> dict[str, np.ndarray]:
     return {matrix.name: matrix.values for matrix in prune_blocks(file, TOKENS, options)}
 
 
-def divergence(file: GGUFFile, pruned: dict[str, np.ndarray]) -> float:
-    """The mean divergence of a pruned model from the dense one, in nats, on text that neither pass has seen."""
-    loader = BlockLoader(file, LENGTH)
-    output = Output(loader, np.arange(tiny.VOCABULARY))
+def apart(file: GGUFFile, pruned: dict[str, np.ndarray]) -> tuple[float, float]:
+    """How far a pruned model is from the dense one on text that neither pass has seen.
+
+    That is the mean divergence of its predictions in nats, and the distance of its hidden states, all blocks' mean.
+    """
+    loaders = BlockLoader(file, LENGTH), BlockLoader(file, LENGTH)
+    output = Output(loaders[0], np.arange(tiny.VOCABULARY, dtype=np.int32))
     order = {name: torch.from_numpy(values) for name, values in pruned.items()}
+    hidden = wanted = loaders[0].embed(FRESH)
+    distances = []
     with torch.no_grad():
-        dense = Student(loader, lambda index, matrix, weight: weight)
-        wanted = [output.logits(dense.hidden(sequence)).log_softmax(-1) for sequence in FRESH]
-        sparse = Student(BlockLoader(file, LENGTH), lambda index, matrix, weight: order[matrix.weight_name(index)])
-        given = [output.logits(sparse.hidden(sequence)).log_softmax(-1) for sequence in FRESH]
-    losses = [(a.exp() * (a - b)).sum(-1).mean() for a, b in zip(wanted, given, strict=True)]
-    return float(torch.stack(losses).mean())
+        sparse = Student(loaders[0], lambda index, matrix, weight: order[matrix.weight_name(index)])
+        dense = Student(loaders[1], lambda index, matrix, weight: weight)
+        for mine, theirs in zip(sparse.blocks, dense.blocks, strict=True):
+            hidden, wanted = mine.dense(hidden), theirs.dense(wanted)
+            distances.append(float(hidden_distance(hidden, wanted)))
+        found, likely = (output.logits(states).log_softmax(-1) for states in (hidden, wanted))
+    return float((likely.exp() * (likely - found)).sum(-1).mean()), float(np.mean(distances))
 
 
 @pytest.mark.parametrize("pattern", [None, NOfM(4, 8)], ids=str)
@@ -47,7 +56,8 @@ def test_it_brings_the_model_nearer_on_fresh_text_and_keeps_zeros(tmp_path: Path
     with GGUFFile(path) as file:
         plain = pruned_by(file, PruneOptions(pattern=pattern))
         trained = pruned_by(file, PruneOptions(pattern=pattern, distillation=training))
-        assert divergence(file, trained) < 0.85 * divergence(file, plain)
+        for after, before in zip(apart(file, trained), apart(file, plain), strict=True):
+            assert after < 0.85 * before
     for name, values in trained.items():
         assert np.isfinite(values).all()
         assert (values == 0).mean() == pytest.approx(0.5, abs=0.01), name
@@ -84,6 +94,35 @@ def test_the_same_inputs_give_the_same_weights(tmp_path: Path) -> None:
             {name: values.tobytes() for name, values in pruned_by(file, options).items()} for _ in range(2)
         )
     assert first == second
+
+
+@given(
+    hidden=arrays(np.float32, (2, 3, 5), elements=st.floats(-1e3, 1e3, width=32)),
+    wanted=arrays(np.float32, (2, 3, 5), elements=st.floats(2**-6, 1e3, width=32)),
+)
+def test_hidden_states_are_as_far_apart_as_their_difference_is_long(hidden: np.ndarray, wanted: np.ndarray) -> None:
+    lengths = np.linalg.norm(wanted.astype(float), axis=-1)
+    expected = (np.linalg.norm(hidden - wanted.astype(float), axis=-1) / lengths) ** 2
+    found = float(hidden_distance(torch.from_numpy(hidden), torch.from_numpy(wanted)))
+    assert found == pytest.approx(expected.mean(), rel=1e-4, abs=1e-9)
+
+
+def test_a_state_of_nothing_is_no_infinite_distance() -> None:
+    assert torch.isfinite(hidden_distance(torch.ones(1, 1, 4), torch.zeros(1, 1, 4)))
+
+
+@given(tokens=st.integers(1, 1 << 20), length=st.integers(16, 2048))
+def test_steps_take_several_sequences_where_there_are_steps_enough(tokens: int, length: int) -> None:
+    batch = Distillation(tokens).batch(length)
+    assert 1 <= batch <= 4
+    if batch > 1:
+        assert tokens // (length * batch) >= 64
+
+
+def test_every_sequence_is_learnt_from_once_before_any_is_again() -> None:
+    taken = np.concatenate([_sequences_of(step, 4, 6) for step in range(6)])
+    assert [sorted(epoch) for epoch in taken.reshape(4, 6).tolist()] == [list(range(6))] * 4
+    assert len({tuple(epoch) for epoch in taken.reshape(4, 6).tolist()}) > 1
 
 
 def test_the_rate_rises_and_falls_to_nothing() -> None:

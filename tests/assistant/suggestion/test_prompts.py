@@ -31,9 +31,10 @@ class Counting(ModellessEngine):
         return Usage(1000, 0, 0, 0, 1.0, 0.0, StopReason.CANCELLED if self.cancelled else StopReason.CALLER)
 
 
-def request(uri: str = "file:///a.py") -> SuggestionRequest:
-    text = "".join(f"value_{number} = {number}\n" for number in range(200))
-    return SuggestionRequest(Buffer(uri, Path("/a.py"), "python", 1, text), len(text) // 2)
+def request(uri: str = "file:///a.py", line: int = 1000) -> SuggestionRequest:
+    text = "".join(f"value_{number} = {number}\n" for number in range(2000))
+    offset = text.index(f"value_{line} =")
+    return SuggestionRequest(Buffer(uri, Path("/a.py"), "python", 1, text), offset)
 
 
 def place_prompts(engine: Counting) -> PlacePrompts:
@@ -41,29 +42,43 @@ def place_prompts(engine: Counting) -> PlacePrompts:
     return PlacePrompts(engine, Completer(engine, KNOWN_TOKENS[0]), context, SuggestionOptions(), Pace())
 
 
-def asked(prompts: PlacePrompts, times: int) -> None:
+def asked(prompts: PlacePrompts, times: int, line: int = 1000) -> None:
     for _ in range(times):
-        task = prompts.affordable(request(), prompts.options(request()))
+        task = prompts.affordable(request(line=line), prompts.options(request(line=line)))
         assert task.place.sequence == "file:///a.py near"
 
 
-def test_the_whole_prompt_is_due_once_somebody_stays_at_a_place() -> None:
+def test_who_stays_at_a_place_has_its_whole_prompt_evaluated_in_a_shorter_pause() -> None:
+    prompts = place_prompts(Counting())
+    pauses = [prompts.pause(request())]
+    for _ in range(10):
+        asked(prompts, 1)
+        pauses.append(prompts.pause(request()))
+    assert pauses == sorted(pauses, reverse=True)
+    assert pauses[0] == pauses[1] > pauses[-1]
+    assert prompts.pause(request("file:///b.py")) == pauses[0]
+
+
+def test_who_has_come_from_a_far_place_has_not_stayed_there_yet() -> None:
+    prompts = place_prompts(Counting())
+    came = prompts.pause(request(line=10))
+    for line in (1000, 10, 500, 1500):  # more than places of a document are kept
+        asked(prompts, 10, line)
+    assert prompts.pause(request(line=1500)) < came
+    assert prompts.pause(request(line=1000)) == came
+    asked(prompts, 1, 1000)
+    assert prompts.pause(request(line=1000)) == came
+
+
+def test_an_evaluated_prompt_ends_the_stay_unless_it_was_stopped() -> None:
     engine = Counting()
     prompts = place_prompts(engine)
-    asked(prompts, 7)
-    assert not prompts.is_due(request())
-    asked(prompts, 1)
-    assert prompts.is_due(request())
-    assert not prompts.is_due(request("file:///b.py"))
+    came = prompts.pause(request())
+    asked(prompts, 8)
+    engine.cancelled = True
+    prompts.prepare(request(), Cancellation())
+    assert prompts.pause(request()) < came
+    engine.cancelled, engine.evaluated = False, []
     prompts.prepare(request(), Cancellation())
     assert engine.evaluated == ["file:///a.py"]
-    assert not prompts.is_due(request())
-
-
-def test_the_whole_prompt_stays_due_while_it_is_not_evaluated_to_its_end() -> None:
-    engine = Counting()
-    engine.cancelled = True
-    prompts = place_prompts(engine)
-    asked(prompts, 8)
-    prompts.prepare(request(), Cancellation())
-    assert prompts.is_due(request())
+    assert prompts.pause(request()) == came
