@@ -5,7 +5,7 @@ the caches, half of their weights zeros. The best of some rounds counts, in whic
 ratios are of on a quiet machine, and for each processor second, of which they are with `--busy`.
 
 With `--readers`, so many processes read memory all the while, each on a core of its own if as many are left: that is a
-machine with less bandwidth a core, which packed matrices without zeros ("all") tell in GB/s, as memory alone limits them.
+machine with less bandwidth a core, which packed matrices without zeros ("all") tell in GB/s: memory alone limits them.
 
     python benchmarks/products.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2] [--readers 0] [--busy]
 """
@@ -108,7 +108,8 @@ def measure(columns: int, millions: float, tokens: int, threads: int, *, busy: b
             processor[name] = min(processor[name], time.process_time() - worked)
     times = processor if busy else wall
     rivals = [name for name, _, _ in products if name.startswith("ggml")]
-    print(f"columns tokens kind                 bits  Gweights/s (CPU s) {' '.join(f'  to {name[5:]}' for name in rivals)}    GB/s")
+    ratios = " ".join(f"  to {name[5:]}" for name in rivals)
+    print(f"columns tokens kind                 bits  Gweights/s (CPU s) {ratios}    GB/s")
     for name, bits, product in products:
         work = rows * columns * tokens / 1e9
         ratios = " ".join(f"{times[rival] / times[name]:8.2f}" for rival in rivals)

@@ -89,9 +89,13 @@ void Writer::add_slots(const Dense & rows) {
                     const uint8_t * from = rows.values + row * head_.columns + (index + i) * kBlock + group * kGroup;
                     const uint8_t mask = full_mask(from, zero_of(4));
                     masks[group * kRows + row] = mask;
-                    uint8_t * to = values + group * kSlotValues + row * kSlots;
                     const uint8_t * columns = kSlotColumns.of[mask];
-                    for (int64_t slot = 0; slot < kSlots; ++slot) to[slot] = uint8_t(to[slot] | from[columns[slot]] << 4 * i);
+                    const auto slot = [&](int64_t k) { return uint32_t(from[columns[k]]) << 8 * k; };
+                    uint8_t * to = values + group * kSlotValues + row * kSlots;
+                    uint32_t both;
+                    std::memcpy(&both, to, sizeof both);
+                    both |= (slot(0) | slot(1) | slot(2) | slot(3)) << 4 * i;
+                    std::memcpy(to, &both, sizeof both);
                 }
             }
         }

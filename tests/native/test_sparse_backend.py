@@ -168,6 +168,14 @@ def test_logits_are_the_dense_ones_bit_for_bit(files: tuple[Path, Path], kind: i
 
 
 @built
+@pytest.mark.parametrize("kind", [GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0], ids=str)
+@pytest.mark.parametrize("batch", [1, 48])
+def test_those_of_4_8_too(tmp_path: Path, kind: GGMLQuantizationType, batch: int) -> None:
+    path = pruned(tmp_path / "grouped.gguf", kind, grouped=True)
+    np.testing.assert_array_equal(logits(path, "on", batch), logits(path, "off", batch))
+
+
+@built
 def test_greedy_text_is_the_same(files: tuple[Path, Path]) -> None:
     backend, texts = written(files[0], "on")
     assert backend == f"sparse ({available().kernel})"
