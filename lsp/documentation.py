@@ -72,7 +72,7 @@ larger one.
 
 The notification `sned/status` has what the server is doing, and why no suggestion came: `state` (`opening`, `ready`,
 `working`, `fetching`, `building`, `disabled`, `failed`), `message` (a sentence), `model` and `document`. The same
-sentences go to the client's log.
+sentences go to the client's log. A suggestion that is there within a tenth of a second is not announced by `working`.
 """
 
 _FENCES = {"lua": "lua", "toml": "toml", "el": "elisp", "vim": "vim", "json": "json", "js": "js"}

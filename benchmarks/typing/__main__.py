@@ -111,6 +111,8 @@ def report(measures: dict[str, Measures]) -> None:
         "tokens evaluated per character taken": [_per(each.evaluated, each.taken) for each in measures.values()],
         "CPU seconds per 100 keystrokes": [100 * each.cpu / each.strokes for each in measures.values()],
         "characters taken of 100 written": [100 * each.taken / each.characters for each in measures.values()],
+        # In a line with more than some characters behind the cursor llama.vim does not ask.
+        "keystrokes that ask, of 100": [100 * each.asked / each.strokes for each in measures.values()],
         "keystrokes": [each.strokes for each in measures.values()],
     }
     print(f"{'':36}" + "".join(f"{name:>12}" for name in measures) + f"{'ratio':>8}")

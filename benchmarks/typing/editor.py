@@ -18,6 +18,7 @@ class Measures:
     Attributes:
         delays: seconds from a stroke to the suggestion for the text after it, where one came before the next stroke.
         strokes: keys, those that took a suggestion among them.
+        asked: strokes after which the plugin asks the server, or would if it did not know the answer.
         taken: characters that came from suggestions.
         characters: all that were written.
         looks: pauses in which the person looked for a suggestion.
@@ -28,6 +29,7 @@ class Measures:
 
     delays: list[float] = field(default_factory=list)
     strokes: int = 0
+    asked: int = 0
     taken: int = 0
     characters: int = 0
     looks: int = 0

@@ -64,6 +64,7 @@ class LanguageServer:
                     [types.TextDocumentContentChangePartial(types.Range(begin, end), change.inserted)],
                 )
             )
+        self._editor.measures.asked += 1
         self._asked = asyncio.create_task(self._suggest(self._editor.strokes))
 
     async def evaluated_tokens(self) -> float:

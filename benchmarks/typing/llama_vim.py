@@ -78,6 +78,7 @@ class LlamaVim:
     def struck(self, change: Change) -> None:
         """What llama.vim does when the cursor moves in insert mode: shows what it knows, and asks."""
         self._moved_at = asyncio.get_running_loop().time()
+        self._editor.measures.asked += not self._is_inside_line()
         self._show()
         self._ask(None)
 
@@ -123,13 +124,18 @@ class LlamaVim:
             self._retry = loop.call_later(_RETRY_SECONDS, self._ask, hint)
             return
         before, middle, after = self._local(hint or "")
-        if hint is None and len(after.partition("\n")[0]) > _MOST_AFTER_CURSOR:
+        if hint is None and self._is_inside_line():
             return
         if (before + middle, after) in self._cache:
             return
         self._forget_similar_chunks()
         self._job = asyncio.create_task(self._request(before, middle, after, _AHEAD_MS if hint else _FIRST_MS))
         self._pick_far_chunks()
+
+    def _is_inside_line(self) -> bool:
+        """Whether so much stands behind the cursor that llama.vim does not ask by itself."""
+        _, _, after = self._local("")
+        return len(after.partition("\n")[0]) > _MOST_AFTER_CURSOR
 
     async def _request(self, before: str, middle: str, after: str, milliseconds: int) -> None:
         content = (await self._post(before, middle, after, 128, milliseconds)).get("content", "")

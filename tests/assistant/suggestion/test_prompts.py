@@ -1,6 +1,10 @@
 """Which prompt answers at a place, and when the whole one is evaluated: without a model, whose work is only counted."""
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from assistant.completion import Completer
 from assistant.context.builder import ContextBuilder
@@ -9,7 +13,8 @@ from assistant.engine.protocol import ModelInfo, Prompt, StopReason, Usage
 from assistant.fim import KNOWN_TOKENS
 from assistant.suggestion.pace import Pace
 from assistant.suggestion.prompts import PlacePrompts
-from assistant.suggestion.types import Buffer, SuggestionOptions, SuggestionRequest
+from assistant.suggestion.suggester import Suggester
+from assistant.suggestion.types import Buffer, Suggestion, SuggestionOptions, SuggestionRequest
 from tests.engines import ModellessEngine
 
 
@@ -82,3 +87,48 @@ def test_an_evaluated_prompt_ends_the_stay_unless_it_was_stopped() -> None:
     prompts.prepare(request(), Cancellation())
     assert engine.evaluated == ["file:///a.py"]
     assert prompts.pause(request()) == came
+
+
+def typed(text: str) -> SuggestionRequest:
+    """The request after so much was typed at the place."""
+    place = request()
+    written = place.before + text
+    return SuggestionRequest(replace(place.buffer, text=written + place.after), len(written))
+
+
+def test_the_text_next_to_the_cursor_begins_where_it_did_while_somebody_types() -> None:
+    engine, pace = Counting(), Pace()
+    prompts = PlacePrompts(
+        engine, Completer(engine, KNOWN_TOKENS[0]), ContextBuilder(None, engine.count_tokens), SuggestionOptions(), pace
+    )
+    shown = []
+    for number, rate in enumerate((100, 90, 150, 110, 60)):
+        pace.prefill_rate = rate
+        now = typed("value = 1\n" * number)
+        shown.append(prompts.affordable(now, prompts.options(now)).prompt.segments[-1].text)
+    assert all(after.startswith(before) for before, after in pairwise(shown))
+    much = typed("value = 1\n" * 200)
+    moved = prompts.affordable(much, prompts.options(much))
+    assert engine.count_tokens(moved.prompt.segments[-1].text) < 200
+    assert moved.before == much.before  # for the filters
+
+
+def test_the_text_next_to_the_cursor_begins_elsewhere_where_the_lines_above_have_changed() -> None:
+    prompts = place_prompts(Counting())
+    now = request()
+    asked(prompts, 1)
+    text = now.buffer.text.replace("value_0 = 0\n", "")
+    moved = SuggestionRequest(replace(now.buffer, text=text), now.offset - len("value_0 = 0\n"))
+    first = prompts.affordable(moved, prompts.options(moved)).prompt.segments[-1].text
+    assert now.before.endswith(first)
+    assert first.startswith("value_")
+
+
+def test_nothing_is_computed_ahead_where_much_of_a_prompt_would_have_to_be_evaluated() -> None:
+    engine = Counting()
+    suggester = Suggester(engine, KNOWN_TOKENS[0], ContextBuilder(None, engine.count_tokens))
+    shown = Suggestion("value = 1", False, None, 0.0)
+    suggester.ahead(request(), shown, Cancellation())
+    engine.evaluated.append("file:///a.py")
+    with pytest.raises(NotImplementedError):  # it would write now
+        suggester.ahead(request(), shown, Cancellation())
