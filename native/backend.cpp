@@ -22,7 +22,7 @@ extern "C" const char * ggml_commit(void);
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr int64_t kPieces = 8;  // that each thread's share of a matrix is cut into, so that a slow thread holds up no other
+constexpr int64_t kPieces = 4;  // that each thread's share of a matrix is cut into, so that a slow thread holds up no other
 
 size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
