@@ -12,12 +12,21 @@ _CHUNK = 1 << 16
 _LONGEST_LINE = 1 << 30
 
 
+class InTurn(asyncio.StreamReader):
+    """Gives a message once what the one before has begun has taken its first step: each sees the text of its turn."""
+
+    async def readexactly(self, n: int) -> bytes:
+        """The next `n` bytes, which are a message."""
+        await asyncio.sleep(0)
+        return await super().readexactly(n)
+
+
 def reader_of(stdin: BinaryIO) -> asyncio.StreamReader:
     """What comes from `stdin`, for the running loop.
 
     The loop itself waits for pipes, sockets and terminals. A file, or a system whose loop cannot, has a thread for it.
     """
-    reader, loop = asyncio.StreamReader(_LONGEST_LINE), asyncio.get_running_loop()
+    reader, loop = InTurn(_LONGEST_LINE), asyncio.get_running_loop()
     descriptor = stdin.fileno()
 
     def read() -> None:

@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -33,6 +34,57 @@ def test_a_file_is_served_as_a_pipe_is(tmp_path: Path) -> None:
     from_pipe = subprocess.run(SNED, input=CONVERSATION, capture_output=True, timeout=60, check=False)
     assert b'"id": 2' in from_file.stdout
     assert from_file.stdout == from_pipe.stdout
+
+
+def test_a_request_sees_the_text_as_it_was_when_it_was_sent() -> None:
+    uri = "file:///a.py"
+    document = {"uri": uri, "languageId": "python", "version": 0, "text": "value = "}
+    place = {"line": 0, "character": 8}
+    asking = {"textDocument": {"uri": uri}, "position": place, "context": {"triggerKind": 1}}
+    change = {"range": {"start": place, "end": place}, "text": "1"}
+    inline: dict[str, Any] = {"textDocument": {"inlineCompletion": {}}}
+    opened = [
+        message(id=1, method="initialize", params={"capabilities": inline, "processId": None}),
+        message(method="initialized", params={}),
+        message(method="textDocument/didOpen", params={"textDocument": document}),
+        message(id=2, method="textDocument/inlineCompletion", params=asking),
+    ]
+    at_once = [
+        message(id=3, method="textDocument/inlineCompletion", params=asking | {"position": {**place, "character": 7}}),
+        message(
+            method="textDocument/didChange",
+            params={"textDocument": {"uri": uri, "version": 1}, "contentChanges": [change]},
+        ),
+        message(id=4, method="workspace/executeCommand", params={"command": "test.text", "arguments": [uri]}),
+    ]
+    command = [sys.executable, "-m", "tests.lsp.slow_server", "0.001"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(b"".join(opened))
+        server.stdin.flush()
+        answers = _answers(server.stdout, 1, 2)
+        server.stdin.write(b"".join(at_once))
+        server.stdin.flush()
+        answers |= _answers(server.stdout, 3, 4)
+        server.stdin.close()
+    assert answers[2] is not None
+    assert answers[3] is None
+    assert answers[4] == "value = 1"
+
+
+def _answers(stream: IO[bytes], *ids: int) -> dict[int, Any]:
+    """The results of these requests."""
+    results: dict[int, Any] = {}
+    while not results.keys() >= set(ids):
+        length = 0
+        while (header := stream.readline()).strip():
+            name, _, value = header.partition(b":")
+            length = int(value) if name == b"Content-Length" else length
+        answer = json.loads(stream.read(length))
+        if "id" in answer and "method" not in answer:
+            results[answer["id"]] = answer["result"]
+    return results
 
 
 @pytest.mark.parametrize("sent", [b"", b"Content-Len", message(id=1, method="initialize")[:-3]])
