@@ -32,6 +32,8 @@ _MASK_TOKENS = 16_384
 Progress = Callable[[float], None]
 
 _FLOAT_BYTES = 4
+# A token's id, while the set is put together and looked at.
+_TOKEN_BYTES = 16
 # Raised where checkpoints come to hold something else.
 _CHECKPOINT_VERSION = 3
 
@@ -146,13 +148,15 @@ def prunable_tensors(file: ModelFile) -> list[str]:
 def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options: PruneOptions) -> int:
     """Bytes that `prune_blocks` holds at its peak, beside the program itself.
 
-    That is activations and one block's weights; with distillation the whole model's weights and what trains them.
+    That is the calibration set, activations and one block's weights; with distillation the weights of both whole models
+    and what trains them, and activations of no more than the masks are found by.
 
     Raises:
         CheckpointError: the architecture is not supported, or the metadata is incomplete.
     """
     arguments = architecture_of(file).config_arguments(file)
     width, intermediate = arguments["hidden_size"], arguments["intermediate_size"]
+    tokens = sequences * sequence_length * _TOKEN_BYTES
     if options.distillation is not None:
         sequences = min(sequences, -(-_MASK_TOKENS // sequence_length))
     activations = sequences * sequence_length * (width + max(width, intermediate)) * _FLOAT_BYTES
@@ -161,10 +165,10 @@ def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options
     # Scores and mask of the widest matrix, and one sequence's gate and up activations, come on top.
     passing = int(activations + 2 * block + 4 * sequence_length * intermediate * _FLOAT_BYTES)
     if options.distillation is None:
-        return passing
+        return tokens + passing
     hidden = sequences * sequence_length * width * _FLOAT_BYTES
     training: int = hidden + distillation_memory(file, options.distillation, sequence_length)
-    return max(passing, training)
+    return tokens + max(passing, training)
 
 
 def _for_masks(tokens: npt.NDArray[np.int32], options: PruneOptions) -> npt.NDArray[np.int32]:
