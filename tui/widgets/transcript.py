@@ -1,6 +1,7 @@
 """The conversation: however long it is, only what is near the view is on the screen."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import takewhile
 
 from textual.containers import VerticalScroll
@@ -13,6 +14,9 @@ from tui.widgets.message import MessageView
 # whenever a line is added.
 _STEP, _MOST, _WHILE_WRITTEN = 6, 24, 4
 _NEAR_LINES = 6
+# What was laid out again has found its height when nothing has moved in so many looks, so far apart: many refreshes may
+# pass within a millisecond, and blocks of code take tens.
+_QUIET_LOOKS, _LOOK_SECONDS = 8, 0.02
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -101,15 +105,17 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def unfold(self) -> None:
         """Lays out again all that is mounted, and leaves what is in view where it is."""
-        if not self._folded:
-            return
-        seen = self._first_in_view()
+        if self._folded:
+            self._lay_out_around(self._first_in_view())
+
+    def _lay_out_around(self, seen: Widget | None) -> int:
+        """Lays out again all that is mounted; gives the place of `seen` that the view was moved by."""
         before = self._place(seen)
         folded, self._folded = self._folded, []
         with self.app.batch_update():
             for each in folded:
                 each.display = True
-            self._stay(seen, before)
+            return self._stay(seen, before)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Brings in messages as their place comes near the view."""
@@ -117,10 +123,15 @@ class Transcript(VerticalScroll, can_focus=False):
         if old_value != new_value:
             self._check_ends()
 
+    def _check_anchor(self) -> None:
+        # While things find their place the end may be where the view is, for a moment.
+        if not self._moving:
+            super()._check_anchor()
+
     def _check_ends(self) -> None:
         if self._moving:
             return
-        if self.scroll_y < _NEAR_LINES and self._folded and not self._follows:
+        if self._folded and not self._follows and self.scroll_y < self._fold_end() + _NEAR_LINES:
             self._moving = True
             self.call_later(self._unfold)
         elif self.scroll_y < _NEAR_LINES and self._begin > 0:
@@ -130,17 +141,23 @@ class Transcript(VerticalScroll, can_focus=False):
             self._moving = True
             self.call_later(self._later)
 
+    def _fold_end(self) -> int:
+        """Where what is laid out begins, below what is not: in between there may be empty lines."""
+        return self._place(next(self._foldable(), None))
+
     def _unfold(self) -> None:
         seen = self._first_in_view()
-        self.unfold()
-        self.call_after_refresh(self._settle, seen, self._place(seen), 2)
+        # Not where it is now: what comes to its height at the end of the batch moves it further.
+        place = self._lay_out_around(seen)
+        self.call_after_refresh(self._settle, seen, place)
 
-    def _settle(self, seen: Widget | None, place: int, times: int) -> None:
+    def _settle(self, seen: Widget | None, place: int, looks: int = _QUIET_LOOKS) -> None:
         """Stays where it is while what was laid out again finds its height, which takes blocks of code a while."""
         if (moved := self._place(seen) - place) and not self._follows:
             self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
-        if times:
-            self.call_after_refresh(self._settle, seen, place + moved, times - 1)
+        if moved or looks:
+            following = _QUIET_LOOKS if moved else looks - 1
+            self.set_timer(_LOOK_SECONDS, partial(self._settle, seen, place + moved, following))
         else:
             self._moved()
 
@@ -205,12 +222,13 @@ class Transcript(VerticalScroll, can_focus=False):
                 await self._mount(added, before=0)
             self._stay(seen, before)
 
-    def _stay(self, seen: Widget | None, before: int) -> None:
+    def _stay(self, seen: Widget | None, before: int) -> int:
         # The new places are needed before anything is painted, or what is read would jump and come back.
         self.screen._refresh_layout()
-        moved = self._place(seen) - before
-        if moved and not self._follows:
-            self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
+        after = self._place(seen)
+        if after != before and not self._follows:
+            self.scroll_to(y=self.scroll_y + after - before, animate=False, force=True, immediate=True)
+        return after
 
     @property
     def _follows(self) -> bool:
