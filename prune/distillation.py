@@ -2,7 +2,7 @@
 
 The loss is the Kullback-Leibler divergence of the pruned model's next-token distribution from the dense model's
 (Hinton et al., arXiv 1503.02531), and the distance of its hidden states after each block from the dense model's, by
-their length (Kurtic et al., "Sparse fine-tuning", arXiv 2310.06927, section 3, there over all positions at once: here
+their length (Kurtic et al., "Sparse fine-tuning", arXiv 2310.06927, there over all positions at once: here
 position by position, as the first of a text has states a thousand times as long as the rest). No labels, so that little
 text goes a long way. Errors of one layer are made up for by those after it, which no reconstruction of single layers or
 blocks can do. The hidden states say what to do on text of other kinds too, of which the predictions alone say nothing

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,8 @@ from prune.weights import read_tensor
 
 # Training a weight on a token costs three multiplications where a pass costs one, and the teacher's is the fourth.
 _TRAINING_COST = 4
-# Where what survives is trained, masks are found by so much of the calibration set: by more they hardly change.
+# Where what survives is trained, masks are found by so much of the calibration set: training makes more of the time
+# that a pass over all of it would take.
 _MASK_TOKENS = 16_384
 
 Progress = Callable[[float], None]
@@ -158,7 +160,7 @@ def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options
     width, intermediate = arguments["hidden_size"], arguments["intermediate_size"]
     tokens = sequences * sequence_length * _TOKEN_BYTES
     if options.distillation is not None:
-        sequences = min(sequences, -(-_MASK_TOKENS // sequence_length))
+        sequences = min(sequences, _mask_sequences(sequence_length))
     activations = sequences * sequence_length * (width + max(width, intermediate)) * _FLOAT_BYTES
     names = prunable_tensors(file)
     block = sum(weights_in(file, name) for name in names[: len(architecture_of(file).matrices)]) * _FLOAT_BYTES
@@ -173,7 +175,11 @@ def memory_needed(file: ModelFile, sequences: int, sequence_length: int, options
 
 def _for_masks(tokens: npt.NDArray[np.int32], options: PruneOptions) -> npt.NDArray[np.int32]:
     """The sequences that the pass sees; a calibration set has text of all kinds from its beginning."""
-    return tokens if options.distillation is None else tokens[: -(-_MASK_TOKENS // tokens.shape[1])]
+    return tokens if options.distillation is None else tokens[: _mask_sequences(tokens.shape[1])]
+
+
+def _mask_sequences(sequence_length: int) -> int:
+    return math.ceil(_MASK_TOKENS / sequence_length)
 
 
 def _key(file: ModelFile, tokens: npt.NDArray[np.int32], options: PruneOptions) -> str:
