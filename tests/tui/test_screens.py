@@ -72,8 +72,6 @@ async def help_shown(screen: Screen) -> None:
 
 async def palette(screen: Screen) -> None:
     await screen.press("ctrl+p")
-    for written in screen.app.screen.query(Input):
-        written.cursor_blink = False
     await screen.until(lambda: "/apply" in screen.text())
 
 
@@ -112,6 +110,8 @@ async def test_a_screen_is_as_it_was(
         screen.app.prompt.cursor_blink = False
         screen.app.animation_level = "none"
         await SCENES[scene](screen)
+        for written in screen.app.screen.query(Input):
+            written.cursor_blink = False
         for toast in screen.app.query("Toast"):
             toast.remove()
         await screen.pilot.pause(0.3)

@@ -1,10 +1,10 @@
 """The conversation: however long it is, only what is near the view is on the screen."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from itertools import takewhile
 
 from textual.containers import VerticalScroll
+from textual.geometry import Size
 from textual.widget import Widget
 
 from tui.history.types import State, StoredMessage
@@ -14,13 +14,14 @@ from tui.widgets.message import MessageView
 # whenever a line is added.
 _STEP, _MOST, _WHILE_WRITTEN = 6, 24, 4
 _NEAR_LINES = 6
-# What was laid out again has found its height when nothing has moved in so many looks, so far apart: many refreshes may
-# pass within a millisecond, and blocks of code take tens.
-_QUIET_LOOKS, _LOOK_SECONDS = 8, 0.02
 
 
 class Transcript(VerticalScroll, can_focus=False):
-    """The messages of a branch. It follows what is written, unless the user has scrolled away."""
+    """The messages of a branch. It follows what is written; scrolled away, what is read stays in place.
+
+    For that it knows what the view begins with, and moves along whenever a layout has put that elsewhere, as browsers
+    do: things above come and go, and find their height late.
+    """
 
     DEFAULT_CSS = """
     Transcript { height: 1fr; scrollbar-size-vertical: 1; }
@@ -33,6 +34,8 @@ class Transcript(VerticalScroll, can_focus=False):
         self._begin = self._end = 0
         self._moving = False
         self._folded: list[Widget] = []
+        self._seen: Widget | None = None
+        self._seen_at = 0
 
     @property
     def mounted(self) -> list[MessageView]:
@@ -105,23 +108,27 @@ class Transcript(VerticalScroll, can_focus=False):
 
     def unfold(self) -> None:
         """Lays out again all that is mounted, and leaves what is in view where it is."""
-        if self._folded:
-            self._lay_out_around(self._first_in_view())
-
-    def _lay_out_around(self, seen: Widget | None) -> int:
-        """Lays out again all that is mounted; gives the place of `seen` that the view was moved by."""
-        before = self._place(seen)
         folded, self._folded = self._folded, []
+        if folded:
+            self._hold()
         with self.app.batch_update():
             for each in folded:
                 each.display = True
-            return self._stay(seen, before)
+            self._lay_out()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Brings in messages as their place comes near the view."""
         super().watch_scroll_y(old_value, new_value)
         if old_value != new_value:
+            if not self._follows:
+                self._hold()
             self._check_ends()
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        changed = super()._size_updated(size, virtual_size, container_size, layout)
+        if changed:
+            self._stay()
+        return changed
 
     def _check_anchor(self) -> None:
         # While things find their place the end may be where the view is, for a moment.
@@ -146,23 +153,26 @@ class Transcript(VerticalScroll, can_focus=False):
         return self._place(next(self._foldable(), None))
 
     def _unfold(self) -> None:
-        seen = self._first_in_view()
-        # Not where it is now: what comes to its height at the end of the batch moves it further.
-        place = self._lay_out_around(seen)
-        self.call_after_refresh(self._settle, seen, place)
+        self.unfold()
+        self.call_after_refresh(self._moved)
 
-    def _settle(self, seen: Widget | None, place: int, looks: int = _QUIET_LOOKS) -> None:
-        """Stays where it is while what was laid out again finds its height, which takes blocks of code a while."""
-        if (moved := self._place(seen) - place) and not self._follows:
-            self.scroll_to(y=self.scroll_y + moved, animate=False, force=True, immediate=True)
-        if moved or looks:
-            following = _QUIET_LOOKS if moved else looks - 1
-            self.set_timer(_LOOK_SECONDS, partial(self._settle, seen, place + moved, following))
-        else:
-            self._moved()
+    def _hold(self, without: Sequence[Widget] = ()) -> None:
+        """Takes note of where the first thing in view is, leaving out what is about to go."""
+        seen = (each for each in self._foldable() if not any(up in without for up in each.ancestors_with_self))
+        self._seen = next((each for each in seen if self._place(each) + each.size.height > self.scroll_y), None)
+        self._seen_at = self._place(self._seen)
 
-    def _first_in_view(self) -> Widget | None:
-        return next((each for each in self._foldable() if each.region.bottom > self.region.y), None)
+    def _stay(self) -> None:
+        """Moves the view along with the first thing in it, unless the end is followed."""
+        if self._follows or self._seen is None or not self._seen.is_attached or not self._seen.display:
+            return
+        before, self._seen_at = self._seen_at, self._place(self._seen)
+        if self._seen_at != before:
+            self.scroll_to(y=self.scroll_y + self._seen_at - before, animate=False, force=True, immediate=True)
+
+    def _lay_out(self) -> None:
+        # The new places are needed before anything is painted, or what is read would jump and come back.
+        self.screen._refresh_layout()
 
     def _place(self, seen: Widget | None) -> int:
         """Where something is in the conversation, whatever part of that is in view."""
@@ -213,22 +223,13 @@ class Transcript(VerticalScroll, can_focus=False):
 
     async def _changed_above(self, added: Sequence[MessageView], removed: Sequence[MessageView]) -> None:
         """Mounts and removes above the view, and leaves what is in view where it is."""
-        seen = next((each for each in self.mounted if each not in removed and each.display), None)
-        before = self._place(seen)
+        self._hold(removed)
         with self.app.batch_update():
             if removed:
                 await self.remove_children(removed)
             if added:
                 await self._mount(added, before=0)
-            self._stay(seen, before)
-
-    def _stay(self, seen: Widget | None, before: int) -> int:
-        # The new places are needed before anything is painted, or what is read would jump and come back.
-        self.screen._refresh_layout()
-        after = self._place(seen)
-        if after != before and not self._follows:
-            self.scroll_to(y=self.scroll_y + after - before, animate=False, force=True, immediate=True)
-        return after
+            self._lay_out()
 
     @property
     def _follows(self) -> bool:
