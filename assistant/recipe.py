@@ -44,7 +44,7 @@ class Recipe:
 
     score: Literal["magnitude", "wanda", "ria"] = "wanda"
     pattern: str = UNSTRUCTURED
-    sparsity: float = 0.5
+    sparsity: float = 0.4
     allocation: Literal["uniform", "owl"] = "uniform"
     reconstruction: Literal["none", "least-squares", "distillation"] = "distillation"
     training_tokens: int = 16 * 1024
@@ -58,7 +58,7 @@ class Recipe:
     values: Literal["q8_0", "int8", "int4"] = "int8"
     block: int = 128
     embeddings: Literal["base", "q8_0", "q6_k", "q5_k", "q5_0", "q4_k", "q4_0"] = "base"
-    vocabulary: Literal["whole", "trimmed"] = "whole"
+    vocabulary: Literal["whole", "trimmed"] = "trimmed"
 
     def __post_init__(self) -> None:
         pattern = parse_pattern(self.pattern)
@@ -75,7 +75,7 @@ class Recipe:
         self._check_training()
         self._check_form()
         if not 0.0 < self.sparsity < 1.0:
-            raise UsageError(f"A sparsity of {self.sparsity} is not between 0 and 1; 0.5 is the default.")
+            raise UsageError(f"A sparsity of {self.sparsity} is not between 0 and 1; 0.4 is the default.")
         if self.sequence_length < 16:  # shorter and most of a sequence has no context to be judged in
             raise UsageError(f"A sequence length of {self.sequence_length} is too short; use 16 tokens or more.")
         if self.tokens < self.sequence_length:

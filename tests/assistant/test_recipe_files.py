@@ -29,7 +29,7 @@ def test_the_defaults_are_those_of_balanced() -> None:
 
 def test_a_file_gives_its_fields_and_leaves_the_others(tmp_path: Path) -> None:
     name = written(tmp_path, 'score = "ria"\npattern = "4:8"\ntokens = 4096\nproject_share = 0.3\n')
-    assert recipe_called(name, {}) == Recipe(score="ria", pattern="4:8", tokens=4096, project_share=0.3)
+    assert recipe_called(name, {}) == Recipe(score="ria", pattern="4:8", sparsity=0.5, tokens=4096, project_share=0.3)
 
 
 def test_changes_go_before_the_file_and_none_changes_nothing(tmp_path: Path) -> None:

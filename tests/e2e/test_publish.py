@@ -258,7 +258,7 @@ def test_a_build_leaves_to_what_was_fetched_where_that_is_set_up(user: User, sit
         "path": str(user.home / "submodels" / NAME / "model.gguf"),
         **json.loads((user.home / "submodels" / NAME / "manifest.json").read_text()),
     }
-    for arguments in (("--anew",), ("--sparsity", "0.4")):
+    for arguments in (("--anew",), ("--sparsity", "0.3")):
         built = user.run("build", *arguments, status=1, SNED_PUBLISHED=str(site))
         assert "is not a GGUF" in built.stderr or "gguf" in built.stderr.lower()
     assert "sned fetch looks for it at" in built.stderr

@@ -145,7 +145,7 @@ def test_a_plain_files_size_is_known_beforehand(kind: gguf.GGMLQuantizationType,
 
 
 def test_a_recipe_survives_its_file(tmp_path: Path) -> None:
-    recipe = Recipe(pattern="4:8", vocabulary="trimmed", seed=7)
+    recipe = Recipe(pattern="4:8", sparsity=0.5, vocabulary="whole", seed=7)
     (tmp_path / "r.toml").write_text(recipe_text(recipe, "one\ntwo"))
     assert recipe_called(str(tmp_path / "r.toml"), {}) == recipe
     assert tomllib.loads((tmp_path / "r.toml").read_text()) == recipe.as_dict()
