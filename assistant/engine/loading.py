@@ -46,7 +46,11 @@ def load_model(path: Path, shape: ModelShape, parameters: Any, packed: Collectio
             raise EngineError(str(error)) from error
     if not handle:
         reason = first_error() or "no reason given"
-        raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
+        is_room = "alloc" in reason or "memory" in reason.lower()
+        remedy = "offload fewer layers with --gpu-layers" if is_room else "fetch or build the model again"
+        if is_room and not parameters.n_gpu_layers:
+            remedy = "close other programs, or choose a smaller model"
+        raise EngineError(f"llama.cpp cannot load {path}: {reason}; {remedy}.")
     return handle
 
 
