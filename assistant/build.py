@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from assistant.calibration import CalibrationSet, CalibrationText, collect
+from assistant.calibration import CalibrationSet, CalibrationText, collect, no_calibration
 from assistant.catalog import FimTokens
 from assistant.corpus import (
     Document,
@@ -24,7 +24,7 @@ from assistant.languages import Language
 from assistant.manifest import BaseReference, SubModelManifest, VocabularyRecord, submodel_identity
 from assistant.recipe import RECIPE_VERSION, Recipe
 from assistant.store import BaseEntry, Store, SubModelEntry
-from assistant.submodel_file import Cut, Progress, prune_options, requantised_types, write_submodel
+from assistant.submodel_file import Cut, Progress, prune_options, pruned_tensors, requantised_types, write_submodel
 from assistant.token_counts import count_tokens
 from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
@@ -89,14 +89,14 @@ def build(
         CheckpointError: the base model cannot be used.
         StoreError: the store cannot be written.
     """
-    _require_torch()
-    from prune.driver import prunable_tensors
-
+    if request.recipe.prunes:
+        _require_torch()
     with GGUFFile(request.base.path) as base:
         _refuse_sparse(base, request.base.name)
-        _require_fit(base, request)
-        progress("Reading calibration text", 0.0)
-        calibration = _calibration_set(request)
+        requantised_types(base, request.recipe)  # refuses those that cannot be
+        if request.recipe.prunes:
+            _require_fit(base, request)
+        calibration = _calibration_set(request, progress)
         trimming = _trimming(request, progress) if request.recipe.vocabulary == "trimmed" else None
         identity = submodel_identity(
             request.base.manifest.sha256,
@@ -114,7 +114,7 @@ def build(
             cut = Cut(request.language, request.recipe, request.base.manifest.sha256, calibration, kept)
             errors = write_submodel(base, path, cut, progress)
             progress("Measuring the written file", 0.0)
-            sparsity = measured_sparsity(path, prunable_tensors(base))
+            sparsity = measured_sparsity(path, pruned_tensors(base, request.recipe))
             manifest = SubModelManifest(
                 identity=identity,
                 name=name,
@@ -158,7 +158,6 @@ def _require_fit(base: GGUFFile, request: BuildRequest) -> None:
     recipe = request.recipe
     options = prune_options(recipe)
     refuse_indivisible(base, prunable_tensors(base), options.pattern)
-    requantised_types(base, recipe)  # refuses those that cannot be
     needed = memory_needed(base, recipe.sequences, recipe.sequence_length, options) + _PROGRAM_BYTES
     available = psutil.virtual_memory().available
     if needed > available:
@@ -171,9 +170,12 @@ def _require_fit(base: GGUFFile, request: BuildRequest) -> None:
         )
 
 
-def _calibration_set(request: BuildRequest) -> CalibrationSet:
+def _calibration_set(request: BuildRequest, progress: Progress) -> CalibrationSet:
     from assistant.engine.tokenizer import open_tokenizer
 
+    if not request.recipe.prunes:
+        return no_calibration(request.recipe)
+    progress("Reading calibration text", 0.0)
     project, corpus, advice = _code(request)
     # Where the user names the text, nothing of the machine's comes beside it.
     other = () if request.calibration else other_documents(request.language, request.recipe.seed)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -18,6 +19,9 @@ from assistant.languages import Language
 from assistant.selection import Selection, open_model, select_model
 from assistant.settings import Settings, load_settings
 from assistant.store import BaseEntry, Store, SubModelEntry
+
+if TYPE_CHECKING:
+    from assistant.engine.offload import Device
 
 _OLDEST_PYTHON = (3, 11)
 _LLAMA_CPP_PYTHON = "0.3.36"
@@ -116,11 +120,11 @@ def check_instructions(_: Request) -> Check:
 
 def check_gpu(request: Request) -> Check:
     """Whether llama.cpp can offload to a GPU; it need not, unless layers were asked for."""
-    from assistant.engine.native import llama_cpp
+    from assistant.engine.offload import gpus
 
-    if llama_cpp.llama_supports_gpu_offload():
-        return Check("gpu", Status.PASS, "llama.cpp was built with a GPU backend")
-    found = "llama.cpp was built for the CPU alone"
+    if devices := gpus():
+        return Check("gpu", Status.PASS, "; ".join(_described(each) for each in devices))
+    found = "llama.cpp was built for the CPU alone, or finds no GPU"
     wanted = request.gpu_layers or load_settings().gpu_layers
     if wanted in ("auto", 0, "0"):
         return Check("gpu", Status.PASS, found)
@@ -130,6 +134,11 @@ def check_gpu(request: Request) -> Check:
         f"{found}, and {wanted} layers are to be offloaded",
         "Install a llama.cpp with CUDA, Vulkan or Metal (see the README), or leave out gpu layers.",
     )
+
+
+def _described(device: "Device") -> str:
+    room = f"{device.free / _GIB:.1f} of {device.total / _GIB:.1f} GiB free" if device.total else "memory not known"
+    return f"{device.name} ({device.description}), {room}"
 
 
 def check_sparse_backend(_: Request) -> Check:

@@ -13,6 +13,7 @@ from assistant.engine.batch import Batch, Placed
 from assistant.engine.loading import load_model
 from assistant.engine.memory import read_shape
 from assistant.engine.native import llama_cpp
+from assistant.engine.offload import gpus, layers_that_fit
 from assistant.errors import EngineError
 
 # Logits of every position are kept for a batch: 152,000 of them a token for Qwen2.5, 40 MB for 64 tokens.
@@ -70,12 +71,18 @@ def continuation_losses(
     Raises:
         EngineError: the model cannot be loaded or run.
     """
-    handle = load_model(model, read_shape(model), llama_cpp.llama_model_default_params())
+    longest, shape = max((len(each.tokens) for each in continuations), default=0), read_shape(model)
+    loading = llama_cpp.llama_model_default_params()
+    loading.n_gpu_layers = layers_that_fit(shape, longest, gpus())
+    handle = load_model(model, shape, loading)
     parameters = llama_cpp.llama_context_default_params()
-    parameters.n_ctx = max((len(each.tokens) for each in continuations), default=0)
+    parameters.n_ctx = longest
     parameters.n_batch = parameters.n_ubatch = _BATCH
     parameters.n_threads = parameters.n_threads_batch = threads
     context = llama_cpp.llama_init_from_model(handle, parameters)
+    if not context:
+        llama_cpp.llama_model_free(handle)
+        raise EngineError(f"There is no memory for a context of {longest} tokens; give shorter texts.")
     try:
         vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(handle))
         for continuation in continuations:

@@ -24,19 +24,21 @@ class Recipe:
     Attributes:
         score: what a weight is judged by (prune.scores).
         pattern: where zeros may fall: `unstructured` anywhere in an output row, N:M in N of every M inputs.
-        sparsity: fraction of zeros in every pruned matrix; that of the pattern, where this is N:M.
+        sparsity: fraction of zeros in every pruned matrix; that of the pattern, where this is N:M. With 0 nothing is
+            pruned: what is left to do is in `vocabulary` and `embeddings`, and no weight else is touched.
         allocation: `uniform`, or `owl` for a sparsity of each block's own, whose mean is `sparsity` (prune.allocation).
         reconstruction: what becomes of the weights that survive: `none` keeps them, `least-squares` solves them anew
             for their matrix's outputs (prune.least_squares), `distillation` trains them all together
             (prune.distillation).
         training_tokens: calibration tokens that distillation learns from, in all its steps; 0 without it.
-        tokens: calibration tokens in all.
+        tokens: calibration tokens in all; 0 where nothing is pruned.
         sequence_length: tokens a calibration sequence.
         project_share, other_share, chat_share, fim_share: what the calibration set is mixed from (CalibrationMix).
         seed: chooses which calibration text is taken.
         values: how the weights that survive are stored: `int8` or `int4` in a sparse GGUF, rounded by what their
-            inputs are worth (export.block_scales); `q8_0` in a plain one, whose zeros take as much as any weight.
-        block: weights of a row that share a scale; 32 for `q8_0`.
+            inputs are worth (export.block_scales); `q8_0` in a plain one, whose zeros take as much as any weight;
+            `base` as the base has them, where nothing is pruned.
+        block: weights of a row that share a scale; 32 for `q8_0` and `base`.
         embeddings: type that embedding and output matrix, which are not pruned, are rounded to by llama.cpp's quantiser
             where they have more bits than it; `base` leaves them as they are.
         vocabulary: `whole`, or `trimmed` to the tokens that the language's code uses (export.vocabulary).
@@ -55,7 +57,7 @@ class Recipe:
     chat_share: float = 0.15
     fim_share: float = 0.0
     seed: int = 0
-    values: Literal["q8_0", "int8", "int4"] = "int8"
+    values: Literal["q8_0", "int8", "int4", "base"] = "int8"
     block: int = 128
     embeddings: Literal["base", "q8_0", "q6_k", "q5_k", "q5_0", "q4_k", "q4_0"] = "base"
     vocabulary: Literal["whole", "trimmed"] = "trimmed"
@@ -72,18 +74,27 @@ class Recipe:
                 f"The pattern {pattern} leaves every block the same sparsity, and the allocation {self.allocation} "
                 f"gives each its own; leave the allocation out, or choose the pattern {UNSTRUCTURED}."
             )
+        if not 0.0 <= self.sparsity < 1.0:
+            raise UsageError(
+                f"A sparsity of {self.sparsity} is not between 0 and 1; 0.4 is the default, and 0 prunes nothing."
+            )
         self._check_training()
         self._check_form()
-        if not 0.0 < self.sparsity < 1.0:
-            raise UsageError(f"A sparsity of {self.sparsity} is not between 0 and 1; 0.4 is the default.")
+        if not self.prunes:
+            self._check_unpruned()
         if self.sequence_length < 16:  # shorter and most of a sequence has no context to be judged in
             raise UsageError(f"A sequence length of {self.sequence_length} is too short; use 16 tokens or more.")
-        if self.tokens < self.sequence_length:
+        if self.prunes and self.tokens < self.sequence_length:
             raise UsageError(
                 f"{self.tokens} calibration tokens do not fill one sequence of {self.sequence_length}; "
                 "raise --tokens or lower --sequence-length."
             )
         _ = self.mix  # refuses shares that are none
+
+    @property
+    def prunes(self) -> bool:
+        """Whether any weight becomes zero."""
+        return self.sparsity > 0.0
 
     @property
     def mix(self) -> CalibrationMix:
@@ -102,20 +113,40 @@ class Recipe:
                 "raise --training-tokens, or choose another --reconstruction."
             )
 
+    def _check_unpruned(self) -> None:
+        for what, is_said in (
+            (f"the reconstruction {self.reconstruction}", self.reconstruction != "none"),
+            (f"the allocation {self.allocation}", self.allocation != "uniform"),
+            (f"{self.tokens} calibration tokens", self.tokens != 0),
+        ):
+            if is_said:
+                raise UsageError(f"A sparsity of 0 prunes nothing, and {what} would be of no use; leave that out.")
+        if self.vocabulary == "whole" and self.embeddings == "base":
+            raise UsageError(
+                "A sparsity of 0 leaves the base model as it is; choose --vocabulary trimmed (the recipe trimmed has "
+                "it), or --embeddings."
+            )
+
     def _check_form(self) -> None:
+        if (self.values == "base") == self.prunes:
+            other = "--values int8, int4 or q8_0" if self.prunes else "a sparsity above 0"
+            raise UsageError(
+                f"A sparsity of {self.sparsity:g} does not go with weights stored as {self.values}: they are as the "
+                f"base has them where nothing is pruned, and only there; leave --values out, or choose {other}."
+            )
         if self.block not in BLOCK_SIZES:
             sizes = ", ".join(map(str, BLOCK_SIZES))
             raise UsageError(f"Blocks of {self.block} weights cannot be stored; choose one of {sizes} for --block.")
-        if self.values == "q8_0" and self.block != DENSE_BLOCK:
+        if self.values in {"q8_0", "base"} and self.block != DENSE_BLOCK:
             raise UsageError(
-                f"q8_0 has blocks of {DENSE_BLOCK} weights, not of {self.block}; leave the block out, or choose "
+                f"{self.values} has no blocks of {self.block} weights; leave the block out, or choose "
                 "--values int8 or int4."
             )
 
     @property
     def packed_form(self) -> SparseFormat | None:
-        """How pruned matrices are packed; None where they are plain Q8_0."""
-        if self.values == "q8_0":
+        """How pruned matrices are packed; None where they are plain Q8_0, or there are none."""
+        if self.values in {"q8_0", "base"}:
             return None
         pattern = parse_pattern(self.pattern)
         stored = Pattern() if pattern is None else Pattern(pattern.kept, pattern.group)

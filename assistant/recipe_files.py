@@ -23,7 +23,9 @@ from prune.patterns import parse_pattern
 _ENDING = ".toml"
 
 # Larger blocks lose nothing that could be measured of 8-bit values, and much of 4-bit ones (docs/figures.md).
-_BLOCKS = {"q8_0": 32, "int8": 128, "int4": 32}
+_BLOCKS = {"q8_0": 32, "int8": 128, "int4": 32, "base": 32}
+# What follows from a sparsity of 0: there is nothing to prune by, to train, or to store anew.
+_UNPRUNED = {"reconstruction": "none", "training_tokens": 0, "tokens": 0, "values": "base", "block": 32}
 
 
 def shipped_recipes() -> list[str]:
@@ -54,13 +56,17 @@ def recipe_called(name: str, changes: Mapping[str, Any]) -> Recipe:
 def _complete(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Fills in what follows from another field, where neither is said in the same place.
 
-    An N:M pattern has its own sparsity, only distillation trains, values have blocks that suit them, and of the
-    calibration set other kinds of text take no more than what is said of the project leaves.
+    An N:M pattern has its own sparsity, without any nothing is trained or stored anew, only distillation trains, values
+    have blocks that suit them, and of the calibration set other kinds of text take no more than what is said of the
+    project leaves.
     """
     place = changes if changes.get("pattern") is not None else values
     text = place.get("pattern")
     if isinstance(text, str) and place.get("sparsity") is None and (pattern := parse_pattern(text)) is not None:
         values["sparsity"] = pattern.sparsity
+    place = changes if changes.get("sparsity") is not None else values
+    if place.get("sparsity") == 0 and values["sparsity"] == 0:
+        values |= {field: value for field, value in _UNPRUNED.items() if place.get(field) is None}
     place = changes if changes.get("reconstruction") is not None else values
     if place.get("reconstruction") in {"none", "least-squares"} and place.get("training_tokens") is None:
         values["training_tokens"] = 0

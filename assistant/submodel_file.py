@@ -1,8 +1,9 @@
 """The file of a sub-model: pruned, rounded, and written with what it shares with its base."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from export.vocabulary import KeptVocabulary, trim
 from prune.gguf_file import GGUFFile
 from prune.options import Distillation, PruneOptions
 from prune.patterns import parse_pattern
+from prune.weights import FloatArray
 
 if TYPE_CHECKING:
     from prune.driver import PrunedMatrix
@@ -36,7 +38,7 @@ class Cut:
         language: what it is for.
         recipe: how it is made.
         base_sha256: of the base's file.
-        calibration: what it is pruned with.
+        calibration: what it is pruned with; empty where nothing is pruned.
         kept: the tokens that stay; None for all.
     """
 
@@ -57,6 +59,19 @@ def prune_options(recipe: Recipe) -> PruneOptions:
         least_squares=recipe.reconstruction == "least-squares",
         distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
     )
+
+
+def pruned_tensors(base: GGUFFile, recipe: Recipe) -> list[str]:
+    """The names of the matrices that the recipe prunes.
+
+    Raises:
+        CheckpointError: the base's architecture is not supported, or a tensor is missing.
+    """
+    if not recipe.prunes:
+        return []  # of a model of any kind, and without torch
+    from prune.driver import prunable_tensors
+
+    return prunable_tensors(base)
 
 
 def requantised_types(base: GGUFFile, recipe: Recipe) -> dict[str, GGMLQuantizationType]:
@@ -99,34 +114,57 @@ def _output(base: GGUFFile) -> str:
 def write_submodel(base: GGUFFile, path: Path, cut: Cut, progress: Progress) -> dict[str, float]:
     """Prunes `base` and writes the sub-model to `path`; beside it lies what a later try goes on from.
 
-    The error of each pruned matrix's outputs comes back (`PrunedMatrix.error`), by the name of its tensor.
+    The error of each pruned matrix's outputs comes back (`PrunedMatrix.error`), by the name of its tensor. Where
+    nothing is pruned, all but the vocabulary, or what is rounded anew, is the base's to the last byte.
 
     Raises:
         CheckpointError: the base model cannot be used.
         UsageError: it cannot be pruned, or stored, as the recipe says.
     """
-    from assistant.engine.quantiser import quantise_rows
-    from prune.driver import output_importance, prunable_tensors, prune_blocks
-
     metadata: dict[str, MetadataValue] = {
         "sned.language": cut.language.value,
         "sned.base.sha256": cut.base_sha256,
         "sned.sparsity": cut.recipe.sparsity,
         "sned.calibration.digest": cut.calibration.record.digest,
     }
-    tokens, options = cut.calibration.tokens, prune_options(cut.recipe)
-    doing = "Pruning" if options.distillation is None else "Pruning, and training what is left"
     path.unlink(missing_ok=True)  # by a run that was killed; its checkpoints are all that counts
     with _others(base, cut, path.with_name("others.gguf"), progress) as others:
-        checkpoints = path.with_name("checkpoints")
-        pruned = prune_blocks(base, tokens, options, lambda fraction: progress(doing, fraction), checkpoints)
-        measured = base, tokens, options, checkpoints
-        errors: dict[str, float] = {}
-        types = requantised_types(base, cut.recipe)
-        requantised = Requantised(types, quantise_rows, lambda: {_output(base): output_importance(*measured)})
-        form = PrunedForm(prunable_tensors(base), cut.recipe.packed_form, requantised if types else None)
-        write_pruned(others, path, _noting(pruned, errors), form, metadata)
+        write = partial(write_pruned, others, path, metadata=metadata)
+        if cut.recipe.prunes:
+            return _prune(base, cut, path.with_name("checkpoints"), write, progress)
+        progress("Writing the file", 0.0)
+        write((), PrunedForm((), others=_requantised(base, cut.recipe, dict)))
+        return {}
+
+
+def _prune(
+    base: GGUFFile,
+    cut: Cut,
+    checkpoints: Path,
+    write: Callable[[Iterable[PrunedWeights], PrunedForm], None],
+    progress: Progress,
+) -> dict[str, float]:
+    """Has each matrix written as soon as it is pruned, and gives their errors."""
+    from prune.driver import output_importance, prune_blocks
+
+    tokens, options = cut.calibration.tokens, prune_options(cut.recipe)
+    doing = "Pruning" if options.distillation is None else "Pruning, and training what is left"
+    pruned = prune_blocks(base, tokens, options, lambda fraction: progress(doing, fraction), checkpoints)
+    measured = base, tokens, options, checkpoints
+    errors: dict[str, float] = {}
+    requantised = _requantised(base, cut.recipe, lambda: {_output(base): output_importance(*measured)})
+    form = PrunedForm(pruned_tensors(base, cut.recipe), cut.recipe.packed_form, requantised)
+    write(_noting(pruned, errors), form)
     return errors
+
+
+def _requantised(
+    base: GGUFFile, recipe: Recipe, importance: Callable[[], Mapping[str, FloatArray]]
+) -> Requantised | None:
+    from assistant.engine.quantiser import quantise_rows
+
+    types = requantised_types(base, recipe)
+    return Requantised(types, quantise_rows, importance) if types else None
 
 
 def _noting(pruned: "Iterable[PrunedMatrix]", errors: dict[str, float]) -> Iterator[PrunedWeights]:

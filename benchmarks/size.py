@@ -4,10 +4,12 @@
                               [--folder FOLDER]
 
 Models are names of the store or GGUF files. The rivals are what llama.cpp's quantiser gives from the base, which is
-quantised already: those with more bits than it are no better than it. Each file is measured in a process of its own, in
+quantised already: those with more bits than it are no better than it. The base with its vocabulary trimmed is what the
+recipe `trimmed` builds. Each file is measured in a process of its own, in
 turns, page cache warm; the best turn of each counts. Perplexity is of held-out code of the language, counted by the
-base's tokens, as a trimmed vocabulary cuts the same text into more. Blocks of 128 are rounded by the importance of
-inputs in the sub-model. With a folder, the files and what they predict are kept there for a later call to go on from.
+base's tokens, as a trimmed vocabulary cuts the same text into more. A sub-model that is sparse is packed as it was
+built, a plain one as it is and in 8-bit blocks of 128; those and 4-bit ones are rounded by the importance of inputs in
+the sub-model. With a folder, the files and what they predict are kept there for a later call to go on from.
 """
 
 import argparse
@@ -54,7 +56,7 @@ def main() -> None:
     parser.add_argument("--base", metavar="BASE")
     parser.add_argument("--language", default="python")
     parser.add_argument("--rivals", nargs="*", choices=list(FILE_TYPES), default=["Q8_0", "Q4_0", "Q5_K_M", "Q3_K_S"])
-    parser.add_argument("--counted", type=int, default=2_000_000, help="tokens of the corpus that trimming counts")
+    parser.add_argument("--counted", type=int, default=5_000_000, help="tokens of the corpus that trimming counts")
     parser.add_argument("--calibrated", type=int, default=8, help="sequences that say what 4-bit rounding is to spare")
     parser.add_argument("--predicted", type=int, default=8, help="held-out files, 4,000 characters each")
     parser.add_argument("--turns", type=int, default=3)
@@ -67,9 +69,9 @@ def main() -> None:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         submodel = plain_file(model, folder)
-        files = {"base": base}
+        files = {"base": base, "base, trimmed": _made(folder / "base trimmed.gguf", partial(_trim, base, options))}
         files |= {name: _made(folder / f"{name}.gguf", partial(requantise, base, name)) for name in options.rivals}
-        forms = _forms(submodel, folder, options)
+        forms = _forms(submodel, folder, options, as_built=submodel != model)
         files |= forms
         if not (texts := folder / "texts.json").exists():
             texts.write_text(json.dumps(_held_out(base, options)))
@@ -96,22 +98,26 @@ def _made(path: Path, make: Callable[[Path], object]) -> Path:
     return path
 
 
-def _forms(submodel: Path, folder: Path, options: argparse.Namespace) -> dict[str, Path]:
-    """The sub-model plain, sparse and with 4-bit values, with its whole vocabulary and with a trimmed one."""
+def _forms(submodel: Path, folder: Path, options: argparse.Namespace, *, as_built: bool) -> dict[str, Path]:
+    """The sub-model plain, sparse and with 4-bit values, with its whole vocabulary and with a trimmed one.
+
+    If its 8-bit values are those that it was built with, they are not rounded again.
+    """
     from rounding import importance_of  # which brings torch: what is measured is to be without
 
     trimmed = _made(folder / "trimmed.gguf", partial(_trim, submodel, options))
     importance = cache(lambda: importance_of(submodel, options.language, options.calibrated))
+    rounded = {} if as_built else {"8-bit by 128": ValueType.INT8}
     files = {}
     for label, plain in (("sub-model", submodel), ("trimmed", trimmed)):
         files[f"{label}, plain"] = plain
-        for form, sparse in (
-            ("sparse 8-bit", SparseOptions),
-            ("8-bit by 128", lambda: SparseOptions(values=ValueType.INT8, block=128, importance=importance())),
-            ("4-bit by 128", lambda: SparseOptions(values=ValueType.INT4, block=128, importance=importance())),
-        ):
-            out = folder / f"{label} {form}.gguf"
-            files[f"{label}, {form}"] = _made(out, lambda out: dense_to_sparse(plain, out, sparse()))  # noqa: B023
+        files[f"{label}, sparse 8-bit"] = _made(folder / f"{label} sparse 8-bit.gguf", partial(dense_to_sparse, plain))
+        for form, values in {**rounded, "4-bit by 128": ValueType.INT4}.items():
+
+            def pack(out: Path, plain: Path = plain, values: ValueType = values) -> None:
+                dense_to_sparse(plain, out, SparseOptions(values=values, block=128, importance=importance()))
+
+            files[f"{label}, {form}"] = _made(folder / f"{label} {form}.gguf", pack)
     return files
 
 

@@ -54,7 +54,7 @@ class PrunedForm:
     """How a pruned model is stored.
 
     Attributes:
-        names: of all pruned matrices.
+        names: of all pruned matrices; none where only the others are stored anew.
         packed: their form in a sparse GGUF; None for Q8_0 in a plain one.
         others: matrices that are not pruned and yet stored anew; None for none.
     """
@@ -86,7 +86,7 @@ def write_pruned(
         out: the file; it must not exist.
         matrices: the pruned matrices, in any order.
         form: how they are stored.
-        metadata: entries to set, beside `general.file_type`, which says what the plain form of the matrices is. An
+        metadata: entries to set, beside `general.file_type`, which says what the plain form of pruned matrices is. An
             entry of the base keeps its place and must keep its type.
 
     Raises:
@@ -95,7 +95,8 @@ def write_pruned(
         FileExistsError: `out` is there.
         ValueError: a matrix is not among `form.names`, has another shape, or did not come.
     """
-    entries = {"general.file_type": int(_FILE_TYPES[form.dense_type]), **metadata}
+    file_type: dict[str, MetadataValue] = {"general.file_type": int(_FILE_TYPES[form.dense_type])} if form.names else {}
+    entries = {**file_type, **metadata}
     kinds = form.others.kinds if form.others is not None else {}
     others = form.others.matrices(base) if form.others is not None else iter(())
     if form.packed is None:

@@ -82,7 +82,7 @@ def collect(
     if len(tokens) < recipe.sequences:
         raise BuildError(_too_little(text, recipe, tokens.size, screen.refused))
     record = CalibrationRecord(
-        digest=hashlib.sha256(tokens.astype("<i4").tobytes()).hexdigest(),
+        digest=_digest(tokens),
         tokens=tokens.size,
         sequence_length=recipe.sequence_length,
         sources=packing.sources,
@@ -90,6 +90,17 @@ def collect(
         refused=screen.refused,
     )
     return CalibrationSet(tokens, record)
+
+
+def no_calibration(recipe: Recipe) -> CalibrationSet:
+    """The calibration set of a recipe that prunes nothing: no sequences."""
+    tokens = np.zeros((0, recipe.sequence_length), np.int32)
+    record = CalibrationRecord(digest=_digest(tokens), tokens=0, sequence_length=recipe.sequence_length, sources={})
+    return CalibrationSet(tokens, record)
+
+
+def _digest(tokens: npt.NDArray[np.int32]) -> str:
+    return hashlib.sha256(tokens.astype("<i4").tobytes()).hexdigest()
 
 
 class _Collection:

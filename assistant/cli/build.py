@@ -13,6 +13,7 @@ from assistant.recipe import DEFAULT_RECIPE
 
 if TYPE_CHECKING:
     from assistant.build import BuildRequest
+    from assistant.manifest import SubModelManifest
     from assistant.settings import Settings
     from assistant.store import Store, SubModelEntry
 
@@ -66,13 +67,18 @@ def build(
     ] = None,
     base: Annotated[str | None, typer.Option(help="Base model to cut from; see sned models.")] = None,
     recipe: Annotated[
-        str, typer.Option(help="fast, balanced or best, or a TOML file; the options below change single fields of it.")
+        str,
+        typer.Option(
+            help="fast, balanced, best, trimmed, or a TOML file; the options below change single fields of it."
+        ),
     ] = DEFAULT_RECIPE,
     score: Annotated[Score | None, typer.Option(help="What a weight is judged by.")] = None,
     pattern: Annotated[
         str | None, typer.Option(help="unstructured, or N:M for N weights kept of every M inputs, such as 4:8.")
     ] = None,
-    sparsity: Annotated[float | None, typer.Option(help="Fraction of zeros in every pruned matrix.")] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Fraction of zeros in every pruned matrix; 0 prunes nothing.")
+    ] = None,
     allocation: Annotated[
         Allocation | None, typer.Option(help="owl: a sparsity of each block's own, whose mean is the one asked for.")
     ] = None,
@@ -101,7 +107,7 @@ def build(
         str | None,
         typer.Option(
             help="How weights that survive are stored: int8 or int4 in a sparse GGUF, or q8_0 in a plain one, which is "
-            "larger and what every llama.cpp loads."
+            "larger and what every llama.cpp loads. Where nothing is pruned: base."
         ),
     ] = None,
     block: Annotated[
@@ -181,11 +187,18 @@ def build(
     if as_json:
         print_json({"new": built.new, "path": str(built.entry.path), **manifest.model_dump(mode="json")})
         return
-    mean = sum(manifest.sparsity.values()) / len(manifest.sparsity)
     verb = "Built" if built.new else "Already built:"
-    print(
-        f"{verb} {manifest.name} ({manifest.size / 1e6:.0f} MB, {mean:.1%} zeros in {len(manifest.sparsity)} matrices)."
-    )
+    print(f"{verb} {manifest.name} ({manifest.size / 1e6:.0f} MB, {_what_became(manifest)}).")
+
+
+def _what_became(manifest: "SubModelManifest") -> str:
+    """What is not the base's any more."""
+    facts = []
+    if zeros := manifest.sparsity.values():
+        facts.append(f"{sum(zeros) / len(zeros):.1%} zeros in {len(zeros)} matrices")
+    if (vocabulary := manifest.vocabulary) is not None:
+        facts.append(f"{vocabulary.tokens:,} of {vocabulary.base_tokens:,} tokens")
+    return ", ".join(facts) or "nothing pruned"
 
 
 def _fetched_instead(request: "BuildRequest", store: "Store", settings: "Settings") -> "SubModelEntry | None":

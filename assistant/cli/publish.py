@@ -23,8 +23,12 @@ def publish(
         typer.Argument(metavar="FOLDER|hf:REPO", help="A folder that any web server can serve, or a hub repository."),
     ],
     to: Annotated[
-        Form, typer.Option(help="sparse: zeros take a bit each, so that less is fetched. dense: plain GGUF.")
-    ] = Form.SPARSE,
+        Form | None,
+        typer.Option(
+            help="sparse: zeros take a bit each, so that less is fetched. dense: plain GGUF.",
+            show_default="sparse, and dense if nothing is pruned",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What to call it there; its own name by default.")] = None,
     key: Annotated[
         Path | None, typer.Option("--sign", metavar="KEY", help="Sign the index with this secret key of minisign's.")
@@ -38,6 +42,8 @@ def publish(
     from assistant.settings import load_settings
     from assistant.store import Store, SubModelEntry
 
+    if to is Form.SAFETENSORS:
+        raise typer.BadParameter("what is published is one GGUF file; choose --to sparse or dense")
     there, extra = parse_place(place)
     if extra is not None:
         raise UsageError(f"{place!r} names a model; give the repository alone, and the model's name there with --name.")
@@ -46,7 +52,8 @@ def publish(
     if not isinstance(entry, SubModelEntry):
         raise UsageError(f"{entry.name} is a base model; sned publish is for sub-models, which sned build makes.")
     secret = None if key is None else read_secret_key(key, lambda: _password(key))
-    wanted = Wanted(entry, sparse=to is Form.SPARSE, name=name or entry.name, key=secret)
+    is_sparse = bool(entry.manifest.sparsity) if to is None else to is Form.SPARSE
+    wanted = Wanted(entry, is_sparse, name=name or entry.name, key=secret)
     published = _publish(wanted, there, store)
     manifest = published.publication.manifest
     if as_json:

@@ -20,6 +20,7 @@ from assistant.engine.healing import Constraint, heal
 from assistant.engine.loading import load_model
 from assistant.engine.memory import ModelShape, cache_tokens, check_memory, read_shape
 from assistant.engine.native import llama_cpp
+from assistant.engine.offload import described, gpus, layers_that_fit, offloaded_bytes
 from assistant.engine.protocol import Generation, ModelInfo, Prompt, Sampling, Usage, Wanted, Written
 from assistant.engine.side_by_side import SEQUENCES, Encoded, SideBySide, streams_for
 from assistant.engine.sparse_backend import DENSE, SparseBackend, place
@@ -28,7 +29,6 @@ from assistant.errors import EngineError
 
 _log = logging.getLogger("sned.engine")
 
-_ALL_LAYERS = -1
 _SAVED_BYTES = 128 << 20  # 10,000 tokens of a 0.5B model: written and read in a fraction of a second
 _FILE_OVERHEAD = 16 << 20
 
@@ -40,7 +40,8 @@ class LlamaOptions:
     Attributes:
         context: tokens that prompt and completion may have together.
         threads: CPU threads.
-        gpu_layers: layers to offload; `auto` is all of them where llama.cpp was built with a GPU backend.
+        gpu_layers: layers to offload, the output matrix being one; `auto` is as many as the GPUs that llama.cpp was
+            built for have room for.
         batch: tokens evaluated at once in prefill. Cancelling loses those of one batch, and waits for one matrix
             product of it: 64 are evaluated as fast as 512, but keep all of a prefill that a keystroke cancels
             (benchmarks/cancel.py).
@@ -294,30 +295,32 @@ class LlamaEngine:
         return tokens, wanted
 
 
-def _model_parameters(options: LlamaOptions) -> Any:
+def _model_parameters(layers: int) -> Any:
     parameters = llama_cpp.llama_model_default_params()
-    if options.gpu_layers == "auto":
-        parameters.n_gpu_layers = _ALL_LAYERS if llama_cpp.llama_supports_gpu_offload() else 0
-    else:
-        parameters.n_gpu_layers = options.gpu_layers
+    parameters.n_gpu_layers = layers
     return parameters
 
 
 def _load(path: Path, shape: ModelShape, options: LlamaOptions) -> tuple[Any, str]:
     """The model's handle, and what computes with its matrices."""
-    parameters = _model_parameters(options)
+    devices = gpus()
+    fitting = layers_that_fit(shape, options.context, devices)
+    layers = fitting if options.gpu_layers == "auto" else options.gpu_layers
+    parameters = _model_parameters(layers)
     placement = place(path, options.sparse_backend, parameters)
+    offloaded = offloaded_bytes(shape, options.context, layers, devices)
     if options.check_memory:
-        check_memory(path, shape, options.context, placement.saved_bytes)
+        check_memory(path, shape, options.context, placement.saved_bytes + offloaded)
     if not placement.matrices:
-        return load_model(path, shape, parameters), placement.backend
+        where = described(shape, layers, devices)
+        return load_model(path, shape, parameters), f"{placement.backend}, {where}" if where else placement.backend
     try:
         return load_model(path, shape, parameters, placement.matrices), placement.backend
     except EngineError as error:
         reason = str(error)
     if options.check_memory:
-        check_memory(path, shape, options.context)
-    handle = load_model(path, shape, _model_parameters(options))  # a file that is damaged fails here, too
+        check_memory(path, shape, options.context, offloaded)
+    handle = load_model(path, shape, _model_parameters(layers))  # a file that is damaged fails here, too
     _log.warning("%s is loaded without the sparse backend: %s", path, reason)
     return handle, DENSE
 

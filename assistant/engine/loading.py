@@ -46,7 +46,11 @@ def load_model(path: Path, shape: ModelShape, parameters: Any, packed: Collectio
             raise EngineError(str(error)) from error
     if not handle:
         reason = first_error() or "no reason given"
-        raise EngineError(f"llama.cpp cannot load {path}: {reason}; fetch or build the model again.")
+        is_room = "alloc" in reason or "memory" in reason.lower()
+        remedy = "offload fewer layers with --gpu-layers" if is_room else "fetch or build the model again"
+        if is_room and not parameters.n_gpu_layers:
+            remedy = "close other programs, or choose a smaller model"
+        raise EngineError(f"llama.cpp cannot load {path}: {reason}; {remedy}.")
     return handle
 
 
@@ -54,10 +58,16 @@ def _load_unpacked(path: Path, parameters: Any, packed: Collection[str]) -> Any:
     if not VirtualFile.is_supported():
         return _load_from_copy(path, parameters)
     weights = not parameters.vocab_only
+    offloads = parameters.n_gpu_layers != 0 and llama_cpp.llama_supports_gpu_offload()
+    if offloads:
+        # llama.cpp uploads in the background, unless it looks at what it uploads. Where a read fails then, as that of a
+        # damaged file does, it frees buffers that are still copied from, and the process ends.
+        parameters.check_tensors = True
     with (
         PackedMatrices(path, packed) if packed and weights else nullcontext() as taken,
         DenseView(path, BLOCK_BYTES, ahead=weights, taken=taken) as view,
-        PageMaking(0 if taken is not None else view.size + BLOCK_BYTES) as pages,
+        # A GPU's driver reserves large stretches of memory, too, which are not to be made.
+        PageMaking(0 if taken is not None or offloads else view.size + BLOCK_BYTES) as pages,
     ):
 
         def read_into(offset: int, target: memoryview) -> int:

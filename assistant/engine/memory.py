@@ -9,14 +9,14 @@ import psutil
 from gguf.constants import GGUFValueType
 
 from assistant.errors import CheckpointError, EngineError
-from export.sparse.records import is_sparse, plain_size
+from export.sparse.records import is_sparse, plain_sizes
 from prune.gguf_file import GGUFFile
 
 _KV_BYTES_PER_VALUE = 2  # the cache holds half-precision numbers
 _MAX_LAYERS = 512  # llama.cpp's own limit, where it ends the process
 _MAX_WIDTH = 1 << 20
 # Compute buffers and the vocabulary, measured from 0.5B to 1.5B models.
-_WORKING_BYTES = 150 << 20
+WORKING_BYTES = 150 << 20
 _CACHED_CONTEXTS = 2
 
 
@@ -34,16 +34,22 @@ class ModelShape:
         weight_bytes: size of the weights in memory, and nearly that of a plain file of them.
         kv_bytes_per_token: bytes that each token takes in the KV cache.
         sparse: whether the file is a sparse GGUF, whose pruned matrices are unpacked when it is loaded.
+        layers: the blocks of the model.
+        block_bytes: size in memory of all their weights together.
+        output_bytes: size of the output matrix, which may be the embedding as well.
     """
 
     architecture: str
     weight_bytes: int
     kv_bytes_per_token: int
     sparse: bool = False
+    layers: int = 1
+    block_bytes: int = 0
+    output_bytes: int = 0
 
     def memory(self, context: int) -> int:
         """Bytes that the model takes when opened with that many tokens of context."""
-        return self.weight_bytes + self.kv_bytes_per_token * cache_tokens(context) + _WORKING_BYTES
+        return self.weight_bytes + self.kv_bytes_per_token * cache_tokens(context) + WORKING_BYTES
 
 
 def read_shape(path: Path) -> ModelShape:
@@ -62,7 +68,7 @@ def read_shape(path: Path) -> ModelShape:
 def check_memory(path: Path, shape: ModelShape, context: int, saved: int = 0) -> None:
     """Refuses a model that is larger than the memory now available.
 
-    Its matrices take `saved` bytes less than in a plain file, if some are packed.
+    It takes `saved` bytes less than from a plain file on the CPU, if matrices are packed, or on a GPU.
 
     Raises:
         EngineError: it is.
@@ -90,7 +96,16 @@ def _shape_of(file: GGUFFile, path: Path) -> ModelShape:
         raise _unusable(path, f"attention heads of {key_length!r} and {value_length!r} values")
     per_token = layers * kv_heads * (key_length + value_length) * _KV_BYTES_PER_VALUE
     sparse = is_sparse(file)
-    return ModelShape(architecture, plain_size(file) if sparse else path.stat().st_size, per_token, sparse)
+    sizes = plain_sizes(file) if sparse else {name: info.size for name, info in file.tensors.items()}
+    return ModelShape(
+        architecture,
+        weight_bytes=sum(sizes.values()) if sparse else path.stat().st_size,
+        kv_bytes_per_token=per_token,
+        sparse=sparse,
+        layers=layers,
+        block_bytes=sum(size for name, size in sizes.items() if name.startswith("blk.")),
+        output_bytes=sizes.get("output.weight", sizes.get("token_embd.weight", 0)),
+    )
 
 
 def _check_numbers(file: GGUFFile, path: Path) -> None:

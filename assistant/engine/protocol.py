@@ -162,7 +162,7 @@ class ModelInfo:
         bos_token: the special token that a chat template writes first, by name; empty where the engine puts it in
             front of every prompt itself, or there is none.
         eos_token: the one that ends a text, by name; empty where there is none.
-        backend: what computes with the matrices: `dense`, or `sparse` and its kernel.
+        backend: what computes with the matrices: `dense`, which may be on GPUs, or `sparse` and its kernel.
     """
 
     name: str

@@ -117,10 +117,10 @@ def place(path: Path, mode: SparseBackend, parameters: Any) -> Placement:
         mode: `auto` packs what the model is faster with, `on` whatever can be packed.
         parameters: a `llama_model_params`.
     """
-    layers = parameters.n_gpu_layers  # those below 0 are all of them
     if mode != "off":
         available()  # whatever the first model is: ggml's list of buffer types must not change while one computes
-    if mode == "off" or layers > 0 or (layers < 0 and llama_cpp.llama_supports_gpu_offload()):
+    # A GPU computes with plain matrices, and what is left to the CPU is plain then, too.
+    if mode == "off" or (parameters.n_gpu_layers != 0 and llama_cpp.llama_supports_gpu_offload()):
         return Placement([], parameters)
     try:
         matrices = packable_matrices(path)

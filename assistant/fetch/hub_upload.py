@@ -64,6 +64,9 @@ def publish_to_hub(wanted: Wanted, place: HubPlace, work: Path) -> Published:
         ) from error
     except httpx2.TransportError as error:
         raise FetchError(f"The hub cannot be reached ({error}); try again with a connection.") from error
+    except RuntimeError as error:  # so the library, and hf_xet, report a large file that cannot be uploaded
+        reason = str(error.__cause__ or "no reason given").splitlines()[0].rstrip(".")
+        raise FetchError(f"{str(error).rstrip('.')} ({reason}); run the command again.") from error
 
 
 def _publish(wanted: Wanted, place: HubPlace, work: Path) -> Published:

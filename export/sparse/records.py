@@ -178,24 +178,24 @@ def read_records(file: GGUFFile) -> dict[str, SparseTensor]:
     return tensors
 
 
-def plain_size(file: GGUFFile) -> int:
-    """Bytes that a sparse file's tensors take in a plain one.
+def plain_sizes(file: GGUFFile) -> dict[str, int]:
+    """Bytes that each tensor of a sparse file takes in a plain one, by its name there.
 
     Raises:
         SparseFileError: the metadata contradict each other, or the file.
     """
     packed = {tensor.packed_name: tensor for tensor in read_records(file).values()}
-    size = 0
+    sizes = {}
     for name, info in file.tensors.items():
         if (tensor := packed.get(name)) is None:
-            size += info.size
+            sizes[name] = info.size
             continue
         try:
             tensor.layout.check_size(info.size)
         except ValueError as error:
             raise damaged(file.path, str(error), tensor.name) from error
-        size += tensor.dense_size
-    return size
+        sizes[tensor.name] = tensor.dense_size
+    return sizes
 
 
 def read_file_digest(file: GGUFFile) -> str:

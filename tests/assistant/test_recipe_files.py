@@ -18,7 +18,7 @@ def written(folder: Path, text: str) -> str:
 
 
 def test_every_shipped_recipe_is_a_recipe() -> None:
-    assert shipped_recipes() == ["balanced", "best", "fast"]
+    assert shipped_recipes() == ["balanced", "best", "fast", "trimmed"]
     assert recipe_called("best", {}) != recipe_called("balanced", {})
     assert recipe_called("fast", {}).reconstruction == "none"
 
@@ -70,12 +70,25 @@ def test_values_bring_blocks_that_suit_them(tmp_path: Path) -> None:
 
 
 def test_a_recipe_that_says_nothing_of_it_packs_what_survives() -> None:
-    for name in shipped_recipes():
+    for name in set(shipped_recipes()) - {"trimmed"}:
         for pattern in ("unstructured", "4:8", "04:8"):
             recipe = recipe_called(name, {"pattern": pattern})
             stored = Pattern() if pattern == "unstructured" else Pattern(4, 8)
             assert recipe.packed_form == SparseFormat(stored, ValueType.INT8, 128)
     assert recipe_called("fast", {"values": "q8_0"}).packed_form is None
+
+
+def test_what_prunes_nothing_is_one_recipe_however_it_is_asked_for() -> None:
+    trimmed = recipe_called("trimmed", {})
+    assert (trimmed.prunes, trimmed.tokens, trimmed.values, trimmed.packed_form) == (False, 0, "base", None)
+    shares = {"project_share": 0.25, "other_share": 0.1, "chat_share": 0.15}
+    for name in ("balanced", "best"):
+        assert recipe_called(name, {"sparsity": 0.0, **shares}) == trimmed
+    assert recipe_called("trimmed", {"sparsity": 0.3}) == dataclasses.replace(Recipe(), sparsity=0.3)
+    whole = recipe_called("balanced", {"sparsity": 0.0, "vocabulary": "whole", "embeddings": "q5_0"})
+    assert whole == dataclasses.replace(trimmed, vocabulary="whole", embeddings="q5_0")
+    with pytest.raises(UsageError, match=r"leaves a sparsity of 0\.5"):
+        recipe_called("trimmed", {"pattern": "4:8", "sparsity": 0.0})
 
 
 @pytest.mark.parametrize("reconstruction", ["none", "least-squares"])
@@ -102,7 +115,15 @@ def test_only_distillation_trains(reconstruction: str) -> None:
         ('values = "iq4_nl"', "a table that does not contain 0"),
         ('values = "int3"', "'int3' for values"),
         ('values = "int4"\nblock = 48', "Blocks of 48 weights"),
-        ('values = "q8_0"\nblock = 64', "q8_0 has blocks of 32 weights, not of 64"),
+        ('values = "q8_0"\nblock = 64', "q8_0 has no blocks of 64 weights"),
+        ('sparsity = 0\nvocabulary = "whole"', "choose --vocabulary trimmed"),
+        ("sparsity = 1", "1.0 is not between 0 and 1"),
+        ('sparsity = 0\nvocabulary = "trimmed"\ntokens = 4096', "4096 calibration tokens would be of no use"),
+        ('sparsity = 0\nvocabulary = "trimmed"\nvalues = "int8"', "does not go with weights stored as int8"),
+        ('sparsity = 0\nvocabulary = "trimmed"\nallocation = "owl"', "the allocation owl would be of no use"),
+        ('sparsity = 0\nvocabulary = "trimmed"\nreconstruction = "least-squares"', "least-squares would be of no use"),
+        ('sparsity = 0\nvocabulary = "trimmed"\npattern = "4:8"', "leaves a sparsity of 0.5"),
+        ('values = "base"', "does not go with weights stored as base"),
         ('embeddings = "q2_k"', "'q2_k' for embeddings"),
         ("sparsity = nan", "nan"),
         ("sparsity = ", "does not parse"),

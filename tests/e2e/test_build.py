@@ -206,6 +206,43 @@ def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> Non
     assert completed.returncode == 0, completed.stderr
 
 
+def test_trimmed_and_not_pruned_all_else_is_the_bases(machine: Machine, tmp_path: Path) -> None:
+    done = machine.sned("build", "--base", TINY, "--recipe", "trimmed", "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = SubModelManifest.model_validate(
+        {field: value for field, value in json.loads(done.stdout).items() if field in SubModelManifest.model_fields}
+    )
+    entry, base = Store(machine.home).submodel(manifest.name), Store(machine.home).base(TINY)
+    assert entry is not None
+    assert base is not None
+    assert manifest.vocabulary is not None
+    assert (manifest.sparsity, manifest.errors, manifest.calibration.tokens) == ({}, {}, 0)
+    there, before = gguf.GGUFReader(entry.path), {each.name: each for each in gguf.GGUFReader(base.path).tensors}
+    assert [each.name for each in there.tensors] == list(before)
+    for each in there.tensors:
+        assert each.tensor_type == before[each.name].tensor_type
+        assert np.array_equal(each.data, before[each.name].data), each.name  # this vocabulary is too small to lose any
+    assert len(there.fields["tokenizer.ggml.tokens"].contents()) == manifest.vocabulary.tokens
+
+    rounded = machine.sned("build", "--base", TINY, "--recipe", "trimmed", "--embeddings", "q5_0")
+    assert "zeros" not in rounded.stdout
+    assert f"{manifest.vocabulary.tokens:,} of {manifest.vocabulary.base_tokens:,} tokens" in rounded.stdout
+    for arguments in (
+        ("models", "list"),
+        ("models", "show", manifest.name, "--tensors"),
+        ("models", "verify", manifest.name),
+        ("complete", "module_0.py:2:12", "--model", manifest.name),
+        ("export", manifest.name, machine.project / "folder", "--to", "safetensors"),
+        ("publish", manifest.name, tmp_path / "site"),
+        ("fetch", tmp_path / "site", manifest.name),
+    ):
+        done = machine.sned(*arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+    assert next((tmp_path / "site").glob("*.gguf")).read_bytes() == entry.path.read_bytes()
+    packed = machine.sned("publish", manifest.name, tmp_path / "other", "--to", "sparse")
+    assert (packed.returncode, "has no pruned matrix" in packed.stderr) == (1, True)
+
+
 @pytest.mark.parametrize("values", ["int8", "int4"])
 def test_a_sparse_file_is_written_and_serves_every_command(machine: Machine, tmp_path: Path, values: str) -> None:
     form = () if values == "int8" else ("--values", values)  # the default, and what is said
@@ -303,7 +340,8 @@ def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
         (("--base", "gpt-17"), 2, "'gpt-17'"),
         (("--base", "1.5b"), 2, "sned fetch qwen2.5-coder-1.5b-instruct"),
         (("--sparsity", "1.5"), 2, "1.5"),
-        (("--recipe", "fastest"), 2, "balanced, best, fast"),
+        (("--sparsity", "0"), 2, "choose --vocabulary trimmed"),
+        (("--recipe", "fastest"), 2, "balanced, best, fast, trimmed"),
         (("--pattern", "3:5"), 2, "'3:5'"),
         (("--pattern", "4:8", "--sparsity", "0.3"), 2, "leave the sparsity out"),
         (("--recipe", "fast", "--training-tokens", "4096"), 2, "where nothing is trained"),

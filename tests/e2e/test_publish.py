@@ -304,7 +304,7 @@ def test_what_cannot_be_meant_is_one_sentence(
 
 
 class TestHub:
-    """Publishing on a hub that takes small files only."""
+    """Publishing on an imitation of the hub, and fetching from there."""
 
     @pytest.fixture
     def hub(self) -> Iterator[HubServer]:
@@ -334,6 +334,39 @@ class TestHub:
         fetched = user.answer("fetch", f"hf:{REPO}/{NAME}", SNED_PUBLISHED_KEYS=PUBLIC_KEY, **environment)
         assert (fetched["fetched"], fetched["signed"]) == (True, True)
         assert Path(fetched["path"]).read_bytes() == hub.files[f"{NAME}.gguf"]
+        assert hub.storage.gets()
+        for request in hub.storage.requests:  # who fetches is not known to the storage
+            assert "authorization" not in request.headers
+
+    def test_what_the_storage_breaks_off_goes_on(self, publisher: User, user: User, hub: HubServer) -> None:
+        environment = self.environment(hub)
+        publisher.run("publish", NAME, f"hf:{REPO}", **environment)
+        size = len(hub.files[f"{NAME}.gguf"])
+        hub.storage.drop_after = size // 3 + 1
+        fetched = user.answer("fetch", f"hf:{REPO}", **environment)
+        assert Path(fetched["path"]).read_bytes() == hub.files[f"{NAME}.gguf"]
+        ranges = [request.headers.get("range") for request in hub.storage.gets()]
+        assert len(ranges) >= 3
+        assert any(each is not None and not each.startswith("bytes=0-") for each in ranges)
+
+    def test_a_flipped_byte_of_the_storage_is_no_model(self, publisher: User, user: User, hub: HubServer) -> None:
+        environment = self.environment(hub)
+        publisher.run("publish", NAME, f"hf:{REPO}", **environment)
+        hub.storage.flipped = (len(hub.files[f"{NAME}.gguf"]) // 2,)
+        assert "SHA-256" in user.run("fetch", f"hf:{REPO}", status=1, **environment).stderr
+        assert user.models == []
+
+    def test_a_storage_that_takes_nothing_leaves_the_repository_as_it_was(
+        self, publisher: User, hub: HubServer
+    ) -> None:
+        hub.refuse_uploads = True
+        refused = publisher.run("publish", NAME, f"hf:{REPO}", status=1, **self.environment(hub))
+        assert f"{NAME}.gguf" in refused.stderr
+        assert "403" in refused.stderr
+        assert hub.commits == []
+        hub.refuse_uploads = False
+        publisher.run("publish", NAME, f"hf:{REPO}", **self.environment(hub))
+        assert len(hub.commits) == 1
 
     def test_whoever_publishes_meanwhile_is_not_overwritten(self, publisher: User, hub: HubServer) -> None:
         hub.race = {"index.json": b'{"sned_index": 1, "models": []}'}
