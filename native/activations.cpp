@@ -72,7 +72,8 @@ int sned_has_kernel(int kernel) {
     if (kernel == SNED_AVX512) {
         return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni");
+               __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+               __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("gfni");
     }
 #endif
 #if defined(__aarch64__) && defined(__linux__)

@@ -6,6 +6,7 @@
 // those chains has ggml's very bits (arch/x86/quants.c and repack.cpp, llamafile/sgemm.cpp of llama.cpp).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -190,9 +191,11 @@ inline sned_layout layout_of(int kernel, int64_t bits) {
     return kernel == SNED_NEON ? SNED_MASKS : SNED_GROUPS;
 }
 
-// How many blocks have their scales once for a kernel where so many share them: as few as that makes no difference.
+// How many blocks have their scales once for a kernel where so many share them: 1, 2, 4 or 8, and as few as that makes no
+// difference.
 inline int64_t shared_for(int kernel, int64_t bits, int64_t shared, int64_t blocks) {
     if (kernel != SNED_AVX512 && (bits != 8 || kernel == SNED_NEON)) return 1;
+    shared = std::min(shared & -shared, int64_t(8));
     while (shared > 1 && shared / 2 >= blocks) shared /= 2;
     return shared;
 }
