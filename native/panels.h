@@ -174,7 +174,9 @@ using Multiply = void (*)(const sned_packed *, const void *, int64_t, int64_t, i
 void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #if defined(__x86_64__)
 void quantise_avx2(int64_t columns, const float * x, void * column);
-void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+namespace avx2 { void multiply(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *); }
+namespace avxvnni { void multiply(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *); }
+namespace avx512vnni { void multiply(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *); }
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
 #endif

@@ -59,7 +59,7 @@ bool check(std::mt19937 & random, int packer, bool grouped, int64_t bits, int64_
     }
     std::vector<float> first(size_t(rows * count)), y(first.size());
     multiply(SNED_PORTABLE, matrix, columns.get(), count, first);
-    for (const int kernel : {SNED_AVX2, SNED_AVX512, SNED_NEON}) {
+    for (const int kernel : {SNED_AVX2, SNED_AVX512, SNED_NEON, SNED_VNNI}) {
         if (!sned_has_kernel(kernel)) continue;
         multiply(kernel, matrix, columns.get(), count, y);
         if (y != first) return false;

@@ -19,7 +19,7 @@ from export.sparse.packing import pack as pack_for_file
 from tests.native.kernels import BLOCK, Dense, aligned, load, multiply, numbers, pack, pointer, quantised
 from tests.native.product import Product
 
-KERNELS = {"portable": 0, "AVX2": 1, "AVX-512 VBMI2": 2}
+KERNELS = {"portable": 0, "AVX2": 1, "AVX-512 VBMI2": 2, "AVX-VNNI": 4}
 SINGLE = 2.0**-23
 
 pytestmark = pytest.mark.skipif(not LIBRARY.is_file(), reason="the native libraries are not built")
