@@ -227,7 +227,9 @@ def packed_of_file(
 
 
 @pytest.mark.parametrize("block", [32, 128, 256])
-@pytest.mark.parametrize(("pattern", "columns"), [("4:8", 672), ("unstructured", 96), ("4:8", 96), ("2:4", 64), ("16:32", 160)])
+@pytest.mark.parametrize(
+    ("pattern", "columns"), [("4:8", 672), ("unstructured", 96), ("4:8", 96), ("2:4", 64), ("16:32", 160)]
+)
 @pytest.mark.parametrize(("values", "bits"), [("int8", 8), ("int4", 4), ("int4", 8)])
 @pytest.mark.parametrize("packer", PACKERS)
 def test_matrices_of_sparse_files_are_packed_as_they_lie_there(
