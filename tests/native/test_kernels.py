@@ -2,7 +2,11 @@
 
 import ctypes
 import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,6 +127,19 @@ def test_all_kernels_give_the_same_bits_for_few_and_many_tokens(
     together = multiply(library, kernel, packed, inputs, rows)
     np.testing.assert_array_equal(together, multiply(library, KERNELS["portable"], packed, inputs, rows))
     np.testing.assert_array_equal(together[-1:], multiply(library, kernel, packed, inputs[-1:], rows))
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="this is no Linux on x86-64")
+@pytest.mark.skipif(not shutil.which("c++"), reason="there is no C++ compiler")
+def test_the_kernel_in_avx_vnnis_coding_gives_the_same_bits(library: ctypes.CDLL, tmp_path: Path) -> None:
+    if not library.sned_has_kernel(KERNELS["AVX2"]):
+        pytest.skip("this processor has no AVX2")
+    program, source = tmp_path / "check", Path(__file__).with_name("check_avxvnni.cpp")
+    native, built = source.parents[2] / "native", LIBRARY.with_name("libsned_kernels.so")
+    command = ["c++", "-std=c++17", "-O1", f"-I{native}", source, built, f"-Wl,-rpath,{built.parent}", "-o", program]
+    subprocess.run(command, check=True)
+    run = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere ggml sums in another order")
