@@ -4,6 +4,7 @@ Each way runs in processes of its own, in turns; medians are given. Processor ti
 where other work shares the cores. Memory is what the process has for itself.
 
     python benchmarks/decode.py MODEL.gguf [--threads 2] [--rounds 3] [--tokens 64] [--prompt 256]
+        [--kernel AVX2]
 """
 
 import argparse
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+
+from tests.native.product import use_kernel
 
 WAYS = ("off", "on")
 
@@ -81,9 +84,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--prompt", type=int, default=256)
+    parser.add_argument("--kernel", help="instead of the fastest one, as sned doctor names it")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.way:
+        if arguments.kernel:
+            use_kernel(arguments.kernel)
         print(json.dumps(run(arguments.model, arguments.way, arguments.threads, arguments.tokens, arguments.prompt)))
         return
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}

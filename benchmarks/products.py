@@ -8,6 +8,7 @@ With `--readers`, so many processes read memory all the while, each on a core of
 machine with less bandwidth a core, which packed matrices without zeros ("all") tell in GB/s: memory alone limits them.
 
     python benchmarks/products.py [--columns 4096] [--millions 100] [--tokens 1] [--threads 2] [--readers 0] [--busy]
+        [--kernel AVX2]
 """
 
 import argparse
@@ -24,7 +25,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from assistant.engine.native import llama_cpp
 from tests.native.kernels import BLOCK, Dense, load, numbers, pack, pointer
-from tests.native.product import Product
+from tests.native.product import Product, use_kernel
 
 ROUNDS = 7
 DISTINCT_ROWS = 256  # the others are copies of them
@@ -130,7 +131,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--busy", action="store_true")
     parser.add_argument("--readers", type=int, default=0)
+    parser.add_argument("--kernel", help="instead of the fastest one, as sned doctor names it")
     arguments = parser.parse_args()
+    if arguments.kernel:
+        use_kernel(arguments.kernel)
     for columns in arguments.columns:
         for tokens in arguments.tokens:
             with readers(arguments.readers):

@@ -41,6 +41,26 @@ void quantise(int64_t columns, const float * x, void * column) {
     }
 }
 
+#if defined(__x86_64__)
+bool has_avxvnni() { return __builtin_cpu_supports("avxvnni"); }
+
+bool has_avx512vnni() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
+int fastest_kernel() {
+    for (const int kernel : {SNED_AVX512, SNED_VNNI, SNED_AVX2, SNED_NEON}) {
+        if (sned_has_kernel(kernel)) return kernel;
+    }
+    return SNED_PORTABLE;
+}
+
+int & used_kernel() {
+    static int kernel = fastest_kernel();
+    return kernel;
+}
+
 }  // namespace
 
 extern "C" {
@@ -69,10 +89,10 @@ int sned_has_kernel(int kernel) {
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
     if (kernel == SNED_AVX2) return avx2;
+    if (kernel == SNED_VNNI) return avx2 && (has_avxvnni() || has_avx512vnni());
     if (kernel == SNED_AVX512) {
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni");
+        return avx2 && has_avx512vnni() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("gfni");
     }
 #endif
 #if defined(__aarch64__) && defined(__linux__)
@@ -81,18 +101,17 @@ int sned_has_kernel(int kernel) {
     return 0;
 }
 
-int sned_best_kernel(void) {
-    for (const int kernel : {SNED_AVX512, SNED_AVX2, SNED_NEON}) {
-        if (sned_has_kernel(kernel)) return kernel;
-    }
-    return SNED_PORTABLE;
+int sned_best_kernel(void) { return used_kernel(); }
+
+void sned_use_kernel(int kernel) {
+    if (sned_has_kernel(kernel)) used_kernel() = kernel;
 }
 
 int sned_is_faster(int kernel, int64_t layout) {
     if (kernel == SNED_AVX512) return 1;
     // Spreading values by masks takes longer than ggml's Q4_0, and saves too little of Q8_0's time to make up for packing
     // at each start.
-    return kernel == SNED_AVX2 && layout != SNED_MASKS;
+    return (kernel == SNED_AVX2 || kernel == SNED_VNNI) && layout != SNED_MASKS;
 }
 
 const char * sned_kernel_name(int kernel) {
@@ -100,6 +119,7 @@ const char * sned_kernel_name(int kernel) {
         case SNED_PORTABLE: return "portable";
         case SNED_AVX2: return "AVX2";
         case SNED_NEON: return "NEON";
+        case SNED_VNNI: return "AVX-VNNI";
         case SNED_AVX512: return "AVX-512 VBMI2";
         default: return "unknown";
     }
@@ -110,9 +130,11 @@ void sned_multiply(int kernel, const sned_packed * matrix, const void * columns,
     Multiply multiply = multiply_portable;
     const int64_t layout = matrix->layout;
 #if defined(__x86_64__)
-    if (kernel == SNED_AVX2 && layout != SNED_SLOTS) multiply = multiply_avx2;
+    static const Multiply vnni = has_avxvnni() ? avxvnni::multiply : avx512vnni::multiply;
+    if (kernel == SNED_AVX2 && layout != SNED_SLOTS) multiply = avx2::multiply;
+    if (kernel == SNED_VNNI && layout != SNED_SLOTS) multiply = vnni;
     // What is packed for AVX2, AVX-512 leaves to it.
-    if (kernel == SNED_AVX512) multiply = layout == SNED_GROUPS ? multiply_avx2 : multiply_avx512;
+    if (kernel == SNED_AVX512) multiply = layout == SNED_GROUPS ? avx2::multiply : multiply_avx512;
 #elif defined(__aarch64__)
     if (kernel == SNED_NEON && (layout == SNED_WHOLE || layout == SNED_MASKS)) multiply = multiply_neon;
 #endif

@@ -7,7 +7,8 @@
 
 #include "panels.h"
 
-#define SNED_TARGET __attribute__((target("avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi2,avx512vnni")))
+#define SNED_TARGET \
+    __attribute__((target("avx2,fma,f16c,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,avx512vnni,gfni")))
 #define SNED_INLINE __attribute__((always_inline)) inline
 
 namespace sned {
@@ -22,16 +23,22 @@ SNED_TARGET SNED_INLINE __m512 scales_at(const uint8_t * at) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(at)));
 }
 
+constexpr int64_t kAhead = 8192;  // bytes: memory is asked for before it is needed
+
+SNED_TARGET SNED_INLINE void fetch(const uint8_t * at, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(at + kAhead + i), _MM_HINT_T0);
+}
+
 // N columns, `apart` bytes from each other.
 struct Columns {
     Column first;
     int64_t apart;
 
     SNED_TARGET SNED_INLINE __m512i codes(int64_t j, int64_t at) const { return broadcast(first.codes + j * apart + at); }
-    SNED_TARGET SNED_INLINE __m512i eight(int64_t j, int64_t at) const {
-        int64_t value;
-        std::memcpy(&value, first.codes + j * apart + at, sizeof value);
-        return _mm512_set1_epi64(value);
+    // A block's codes, twice.
+    SNED_TARGET SNED_INLINE __m512i block(int64_t j, int64_t index) const {
+        const auto * from = reinterpret_cast<const __m256i *>(first.codes + j * apart + index * kBlock);
+        return _mm512_broadcast_i64x4(_mm256_loadu_si256(from));
     }
     SNED_TARGET SNED_INLINE __m512i quad(int64_t j, int64_t at) const {
         return broadcast(reinterpret_cast<const uint8_t *>(first.quads + at) + j * apart);

@@ -62,7 +62,7 @@ class Pieces {
 };
 
 void multiply(const ggml_compute_params & params, ggml_tensor * op) {
-    static const int kernel = sned_best_kernel();
+    const int kernel = sned_best_kernel();
     const sned_packed * matrix = packed_of(op->src[0]);
     const ggml_tensor * x = op->src[1];
     const int64_t width = matrix->columns, rows = matrix->rows, count = columns_of(x);

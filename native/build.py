@@ -29,6 +29,8 @@ KERNELS = (
     "kernel_avx2.cpp",
     "kernel_avx2_groups.cpp",
     "tile_avx2.cpp",
+    "kernel_avxvnni.cpp",
+    "kernel_avx512vnni.cpp",
     "kernel_avx512.cpp",
     "kernel_avx512_slots.cpp",
     "kernel_neon.cpp",

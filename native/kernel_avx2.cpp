@@ -6,7 +6,7 @@
 #include "avx2.h"
 #include "spreading.h"
 
-namespace sned {
+namespace sned::SNED_VARIANT {
 namespace {
 
 constexpr int64_t kHalfValues = kBlock * kRows / 2;  // bytes, of a block half of whose weights are zeros
@@ -26,27 +26,27 @@ struct WideSpreading {
 
 constexpr WideSpreading kWide;
 
-SNED_TARGET SNED_INLINE __m256i joined(__m128i low, const void * high) {
+SNED_TARGET SNED_INLINE __m256i with_high(__m128i low, const void * high) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), load128(high), 1);
 }
 
-// Half of a step: the weights of eight rows by 32 bits of mask. 8-bit ones are as they are, 4-bit ones plus 8.
+// Half of a step: the weights of eight rows by 32 bits of mask. 8-bit ones are as `own8` has them, 4-bit ones plus 8.
 template <int Bits, int Shift> SNED_TARGET SNED_INLINE __m256i side(const uint8_t * mask, const uint8_t *& value) {
     uint32_t bits;
     std::memcpy(&bits, mask, sizeof bits);
-    const __m256i first = joined(load128(kWide.first[mask[0]]), kWide.first[mask[2]]);
-    const __m256i second = joined(load128(kWide.second[mask[1]]), kWide.second[mask[3]]);
-    __m256i values = joined(load128(value), value + _mm_popcnt_u32(uint16_t(bits)));
+    const __m256i first = with_high(load128(kWide.first[mask[0]]), kWide.first[mask[2]]);
+    const __m256i second = with_high(load128(kWide.second[mask[1]]), kWide.second[mask[3]]);
+    __m256i values = with_high(load128(value), value + _mm_popcnt_u32(uint16_t(bits)));
     value += _mm_popcnt_u32(bits);
     // The shuffle makes zeros where the mask has none: zero is stored as another number.
     const __m256i zero = _mm256_set1_epi8(char(zero_of(Bits)));
     if (Bits == 4) values = _mm256_and_si256(Shift ? _mm256_srli_epi16(values, 4) : values, _mm256_set1_epi8(15));
     const __m256i weights = _mm256_shuffle_epi8(_mm256_xor_si256(values, zero), _mm256_add_epi8(first, second));
-    return Bits == 4 ? _mm256_xor_si256(weights, zero) : weights;
+    return Bits == 4 ? _mm256_xor_si256(weights, zero) : own8(_mm256_xor_si256(weights, zero));
 }
 
 SNED_TARGET SNED_INLINE __m256i whole8(const uint8_t *& value) {
-    const __m256i weights = _mm256_xor_si256(load256(value), _mm256_set1_epi8(char(0x80)));
+    const __m256i weights = own8(load256(value));
     value += 32;
     return weights;
 }
@@ -69,20 +69,18 @@ SNED_TARGET void one8(const uint8_t * at, int64_t shared, const Column & column,
         const __m256 both[2] = {_mm256_mul_ps(scales_at(scales), scale), _mm256_mul_ps(scales_at(scales + 2 * kSide), scale)};
 #pragma GCC unroll 8
         for (int64_t step = 0; step < kSteps; ++step) {
-            const __m256i codes = four(column.codes + block * kBlock + 4 * step);
 #pragma GCC unroll 2
             for (int half = 0; half < 2; ++half) {
                 const __m256i weights = Masked ? side<8, 0>(masks + 8 * step + 4 * half, value) : whole8(value);
-                chains[half][step] = _mm256_fmadd_ps(floats(pairs(weights, codes)), both[half], chains[half][step]);
+                chains[half][step] = _mm256_fmadd_ps(dots8(weights, column, block * kSteps + step), both[half], chains[half][step]);
             }
         }
         at = value;
     }
-    for (int half = 0; half < 2; ++half) out[half] = sned::joined(chains[half]);
+    for (int half = 0; half < 2; ++half) out[half] = joined(chains[half]);
 }
 
-// A block of 4-bit values. Weights are taken plus 8, and eight times the codes' sum is subtracted; 8 * 2 * 15 * 127 is less
-// than 2^15.
+// A block of 4-bit values. Weights are taken plus 8, and eight times the codes' sum is subtracted.
 template <int Shift>
 SNED_TARGET SNED_INLINE void block4(const uint8_t * scales, const uint8_t * masks, const uint8_t *& value, const Column & column,
                                     int64_t block, __m256 (&out)[2]) {
@@ -93,12 +91,12 @@ SNED_TARGET SNED_INLINE void block4(const uint8_t * scales, const uint8_t * mask
 #pragma GCC unroll 2
         for (int half = 0; half < 2; ++half) {
             const __m256i weights = side<4, Shift>(masks + 8 * step + 4 * half, value);
-            sums[half] = _mm256_add_epi16(sums[half], _mm256_maddubs_epi16(weights, codes));
+            sums[half] = add4(sums[half], weights, codes);
         }
     }
     const __m256 scale = _mm256_set1_ps(column.scales[block]);
     for (int half = 0; half < 2; ++half) {
-        const __m256i dots = _mm256_add_epi32(neighbours(sums[half]), _mm256_set1_epi32(column.totals[block]));
+        const __m256i dots = _mm256_add_epi32(dots4(sums[half]), _mm256_set1_epi32(column.totals[block]));
         const __m256 both = _mm256_mul_ps(scales_at(scales + half * kScaleBytes / 2), scale);
         out[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), both, out[half]);
     }
@@ -147,8 +145,8 @@ SNED_TARGET void unpack_masks(const sned_packed * matrix, int64_t panel, const T
 
 }  // namespace
 
-SNED_TARGET void multiply_avx2(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
-                               float * y, int64_t stride, void * scratch) {
+SNED_TARGET void multiply(const sned_packed * matrix, const void * columns, int64_t count, int64_t first, int64_t last,
+                          float * y, int64_t stride, void * scratch) {
     const int64_t width = matrix->columns;
     auto * weights = static_cast<uint8_t *>(scratch);
     const Tile tile = {weights, reinterpret_cast<float *>(weights + kRows * width)};
@@ -172,6 +170,6 @@ SNED_TARGET void multiply_avx2(const sned_packed * matrix, const void * columns,
     }
 }
 
-}  // namespace sned
+}  // namespace sned::SNED_VARIANT
 
 #endif

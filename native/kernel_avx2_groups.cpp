@@ -6,7 +6,7 @@
 #include "avx2.h"
 #include "groups.h"
 
-namespace sned {
+namespace sned::SNED_VARIANT {
 namespace {
 
 // For four bits of a mask: which column is in slot 0 or 1, counted from this end; and which one is in there if the slot
@@ -189,7 +189,9 @@ SNED_TARGET void unpack_groups(const sned_packed * matrix, int64_t panel, const 
             const __m256i fours[2] = {_mm256_unpacklo_epi16(first, second), _mm256_unpackhi_epi16(first, second)};
             for (int side = 0; side < 2; ++side) {
                 for (int half = 0; half < 2; ++half) {
-                    _mm256_store_si256(to + 2 * half + side, spread.weights(fours[side], mask, side, half));
+                    const __m256i weights = spread.weights(fours[side], mask, side, half);
+                    const __m256i own = bits == 8 ? own8(_mm256_xor_si256(weights, _mm256_set1_epi8(char(0x80)))) : weights;
+                    _mm256_store_si256(to + 2 * half + side, own);
                 }
             }
         }
@@ -199,6 +201,6 @@ SNED_TARGET void unpack_groups(const sned_packed * matrix, int64_t panel, const 
     }
 }
 
-}  // namespace sned
+}  // namespace sned::SNED_VARIANT
 
 #endif

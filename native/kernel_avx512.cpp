@@ -10,8 +10,6 @@
 namespace sned {
 namespace {
 
-constexpr int64_t kAhead = 8192;   // bytes: memory of 8-bit values is asked for before it is needed
-
 // The chains of a product added up, in ggml's order.
 SNED_TARGET SNED_INLINE __m512 joined(const __m512 * c) {
     const __m512 even = _mm512_add_ps(_mm512_add_ps(c[0], c[4]), _mm512_add_ps(c[2], c[6]));
@@ -32,10 +30,6 @@ SNED_TARGET SNED_INLINE __m512i spread_half(const uint8_t * mask, const uint8_t 
     const __m512i weights = _mm512_mask_expand_epi8(zero, bits, _mm512_and_si512(_mm512_loadu_si512(value), half));
     value += _mm_popcnt_u64(bits);
     return weights;
-}
-
-SNED_TARGET SNED_INLINE void fetch(const uint8_t * at, int64_t bytes) {
-    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(at + kAhead + i), _MM_HINT_T0);
 }
 
 template <int N, bool Masked>

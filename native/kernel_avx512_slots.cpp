@@ -1,9 +1,9 @@
 // The product with AVX-512 where four of eight 4-bit weights are kept: activations are gathered, so that nothing is multiplied
 // with zeros.
 //
-// A half of a mask byte says which columns are in the slots that it fills: vpermd looks sixteen rows up at once, and both
-// halves' columns are joined. A byte shuffle gathers their activations for vpdpbusd. Weights are plus 8; eight times what was
-// gathered is subtracted.
+// vpermi2b looks up in which columns the weights of 64 groups are, one of each; a second permutation gathers their activations
+// for vpdpbusd. Weights are plus 8; eight times what was gathered is subtracted. Memory is not asked for ahead: the processor
+// does that by itself, and asking for a stretch at once cost up to a third of the rate.
 
 #include "avx512.h"
 #include "slots.h"
@@ -13,59 +13,60 @@
 namespace sned {
 namespace {
 
-constexpr uint8_t kNone = 0x80;  // makes a byte shuffle give zero
+// A table of 128 bytes.
+struct Table {
+    __m512i low, high;
 
-// For each half of a mask, four bytes: the columns in the slots it fills, zeros in others; and for each of its columns the
-// slot, or none.
-struct Tables {
-    alignas(64) uint8_t columns[2][16][4] = {};
-    alignas(64) uint8_t slots[2][16][4] = {};
+    SNED_TARGET SNED_INLINE explicit Table(const uint8_t * from)
+        : low(_mm512_load_si512(from)), high(_mm512_load_si512(from + 64)) {}
 
-    constexpr Tables() {
-        for (int side = 0; side < 2; ++side) {
-            for (int half = 0; half < 16; ++half) {
-                for (int i = 0, kept = 0; i < 4; ++i) {
-                    slots[side][half][i] = kNone;
-                    if (!(half >> i & 1)) continue;
-                    const int slot = side ? 3 - kept : kept;
-                    columns[side][half][slot] = uint8_t(4 * side + i);
-                    slots[side][half][i] = uint8_t(slot);
-                    ++kept;
-                }
-            }
-        }
-    }
+    SNED_TARGET SNED_INLINE __m512i at(__m512i places) const { return _mm512_permutex2var_epi8(low, places, high); }
 };
 
-constexpr Tables kTables;
+// Where a block's activations are for its weights: their columns from the group's first one on, and the groups' own.
+struct Places {
+    Table slots[kSlots];
+    __m512i groups;
 
-SNED_TARGET SNED_INLINE __m512i masks_at(const uint8_t * at) {
-    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(at)));
-}
+    SNED_TARGET SNED_INLINE Places()
+        : slots{Table(kSlotCodes.columns[0]), Table(kSlotCodes.columns[1]), Table(kSlotCodes.columns[2]), Table(kSlotCodes.columns[3])},
+          groups(_mm512_set1_epi32(0x18100800)) {}
 
-// Four bytes of each row, that its mask names in two tables; what vpermd does not look at may be anything.
-SNED_TARGET SNED_INLINE __m512i named(__m512i masks, __m512i first, __m512i second) {
-    const __m512i high = _mm512_permutexvar_epi32(_mm512_srli_epi32(masks, 4), second);
-    return _mm512_or_si512(_mm512_permutexvar_epi32(masks, first), high);
+    SNED_TARGET SNED_INLINE __m512i of(int64_t slot, __m512i codes) const { return _mm512_or_si512(slots[slot].at(codes), groups); }
+};
+
+// The codes of a stretch's last block, which are the highest bits of the others' bytes.
+SNED_TARGET SNED_INLINE __m512i last_codes(const Stretch & stretch) {
+    __m512i codes = _mm512_setzero_si512();
+#pragma GCC unroll 7
+    for (int i = 0; i < int(kStretch) - 1; ++i) {
+        const __m512i highest = _mm512_set1_epi64(int64_t(uint64_t(0x80) << 8 * (7 - i)));  // to bit i, and nothing else
+        codes = _mm512_or_si512(codes, _mm512_gf2p8affine_epi64_epi8(_mm512_loadu_si512(stretch.codes_of(i)), highest, 0));
+    }
+    return codes;
 }
 
 template <int N, int Shift>
-SNED_TARGET SNED_INLINE void slot_block(const uint8_t * scales, const uint8_t * masks, const uint8_t * values, int64_t block,
-                                        __m512i first, __m512i second, const Columns & columns, __m512 (&out)[N]) {
+SNED_TARGET SNED_INLINE void slot_block(const Stretch & stretch, int64_t in, __m512i codes, int64_t block, const Places & places,
+                                        const Columns & columns, __m512 (&out)[N]) {
     const __m512i half = _mm512_set1_epi8(char(15 << Shift)), eight = _mm512_set1_epi8(char(8 << Shift));
-    __m512i dots[N], more[N];
-    for (int j = 0; j < N; ++j) dots[j] = more[j] = _mm512_setzero_si512();
+    const uint8_t * values = stretch.values_of(in);
+    __m512i activations[N], dots[N], more[N];
+    for (int j = 0; j < N; ++j) {
+        activations[j] = columns.block(j, block);
+        dots[j] = more[j] = _mm512_setzero_si512();
+    }
 #pragma GCC unroll 4
-    for (int64_t group = 0; group < kGroups; ++group) {
-        const __m512i places = named(masks_at(masks + group * kRows), first, second);
-        const __m512i weights = _mm512_and_si512(_mm512_loadu_si512(values + group * kSlotValues), half);
+    for (int64_t slot = 0; slot < kSlots; ++slot) {
+        const __m512i own = places.of(slot, codes);
+        const __m512i weights = _mm512_and_si512(_mm512_loadu_si512(values + slot * kSlotVector), half);
         for (int j = 0; j < N; ++j) {
-            const __m512i codes = _mm512_shuffle_epi8(columns.eight(j, kBlock * block + kGroup * group), places);
-            dots[j] = _mm512_dpbusd_epi32(dots[j], weights, codes);
-            more[j] = _mm512_dpbusd_epi32(more[j], eight, codes);
+            const __m512i gathered = _mm512_permutexvar_epi8(own, activations[j]);
+            dots[j] = _mm512_dpbusd_epi32(dots[j], weights, gathered);
+            more[j] = _mm512_dpbusd_epi32(more[j], eight, gathered);
         }
     }
-    const __m512 scale = _mm512_mul_ps(scales_at(scales), _mm512_set1_ps(Shift ? 0.0625f : 1.0f));
+    const __m512 scale = _mm512_mul_ps(scales_at(stretch.scales_of(in)), _mm512_set1_ps(Shift ? 0.0625f : 1.0f));
     for (int j = 0; j < N; ++j) {
         const __m512 whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(dots[j], more[j]));
         out[j] = _mm512_fmadd_ps(whole, _mm512_mul_ps(scale, columns.scale(j, block)), out[j]);
@@ -74,24 +75,64 @@ SNED_TARGET SNED_INLINE void slot_block(const uint8_t * scales, const uint8_t * 
 
 template <int N>
 SNED_TARGET void multiply_panel(const sned_packed * matrix, int64_t panel, const Columns & columns, __m512 * to) {
-    const __m512i first = _mm512_load_si512(kTables.columns[0]), second = _mm512_load_si512(kTables.columns[1]);
+    const Places places;
     __m512 out[N];
     for (auto & each : out) each = _mm512_setzero_ps();
     const uint8_t * at = panel_at(matrix, panel);
     const int64_t blocks = blocks_of(matrix->columns);
-    PairScales scales(matrix->shared);
-    int64_t block = 0;
-    for (; block + 2 <= blocks; block += 2) {
-        const uint8_t *masks = scales.pass(block, at), *values = masks + 2 * kGroupMasks;
-        slot_block<N, 0>(scales.first, masks, values, block, first, second, columns, out);
-        slot_block<N, 4>(scales.second, masks + kGroupMasks, values, block + 1, first, second, columns, out);
-        at = values + kGroups * kSlotValues;
-    }
-    if (block < blocks) {
-        const uint8_t * masks = scales.pass_last(block, at);
-        slot_block<N, 0>(scales.first, masks, masks + kGroupMasks, block, first, second, columns, out);
+    for (int64_t index = 0; index < blocks; index += kStretch) {
+        const Stretch stretch(at, matrix->shared, blocks - index);
+        const auto codes = [&](int64_t in) SNED_TARGET { return _mm512_loadu_si512(stretch.codes_of(in)); };
+        at = stretch.end;
+        if (stretch.blocks == kStretch) {
+#pragma GCC unroll 4
+            for (int64_t in = 0; in < kStretch; in += 2) {
+                slot_block<N, 0>(stretch, in, codes(in), index + in, places, columns, out);
+                const __m512i others = in + 2 < kStretch ? codes(in + 1) : last_codes(stretch);
+                slot_block<N, 4>(stretch, in + 1, others, index + in + 1, places, columns, out);
+            }
+            continue;
+        }
+        for (int64_t in = 0; in < stretch.blocks; in += 2) {
+            slot_block<N, 0>(stretch, in, codes(in), index + in, places, columns, out);
+            if (in + 1 == stretch.blocks) break;
+            slot_block<N, 4>(stretch, in + 1, codes(in + 1), index + in + 1, places, columns, out);
+        }
     }
     for (int j = 0; j < N; ++j) to[j] = out[j];
+}
+
+constexpr uint8_t kNone = 0x80;  // makes a byte shuffle give zero
+
+// For each half of a mask, four bytes: the slots of its columns, or none. The first columns fill the first slots.
+struct Halves {
+    alignas(64) uint8_t slots[2][16][4] = {};
+
+    constexpr Halves() {
+        for (int side = 0; side < 2; ++side) {
+            for (int half = 0; half < 16; ++half) {
+                int kept = 0;
+                for (int i = 0; i < 4; ++i) kept += half >> i & 1;
+                int slot = side ? int(kSlots) - kept : 0;
+                for (int i = 0; i < 4; ++i) slots[side][half][i] = half >> i & 1 ? uint8_t(slot++) : kNone;
+            }
+        }
+    }
+};
+
+constexpr Halves kHalves;
+
+// The values of each group of a block, which is all four slots of sixteen rows: from vectors of a slot with four groups.
+SNED_TARGET SNED_INLINE void by_groups(const __m512i (&slots)[kSlots], __m512i (&groups)[kGroups]) {
+    const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    __m512i by_row[kSlots];
+    for (int64_t slot = 0; slot < kSlots; ++slot) by_row[slot] = _mm512_shuffle_epi8(slots[slot], order);
+    const __m512i low[2] = {_mm512_unpacklo_epi8(by_row[0], by_row[1]), _mm512_unpacklo_epi8(by_row[2], by_row[3])};
+    const __m512i high[2] = {_mm512_unpackhi_epi8(by_row[0], by_row[1]), _mm512_unpackhi_epi8(by_row[2], by_row[3])};
+    groups[0] = _mm512_unpacklo_epi16(low[0], low[1]);
+    groups[1] = _mm512_unpackhi_epi16(low[0], low[1]);
+    groups[2] = _mm512_unpacklo_epi16(high[0], high[1]);
+    groups[3] = _mm512_unpackhi_epi16(high[0], high[1]);
 }
 
 }  // namespace
@@ -103,25 +144,32 @@ SNED_TARGET void few_slots(const sned_packed * matrix, int64_t panel, const Colu
 }
 
 SNED_TARGET void unpack_slots(const sned_packed * matrix, int64_t panel, const Tile & tile) {
-    const __m512i first = _mm512_load_si512(kTables.slots[0]), second = _mm512_load_si512(kTables.slots[1]);
+    const Table masks(kSlotCodes.masks);
+    const __m512i first = _mm512_load_si512(kHalves.slots[0]), second = _mm512_load_si512(kHalves.slots[1]);
     const __m512i low = _mm512_set1_epi8(15), zero = _mm512_set1_epi8(8);
-    const __m512i row = _mm512_set_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0, 0x0c0c0c0c, 0x08080808, 0x04040404, 0, 0x0c0c0c0c,
-                                         0x08080808, 0x04040404, 0, 0x0c0c0c0c, 0x08080808, 0x04040404, 0);
-    each_slot_block(matrix, panel, [&](int64_t index, const SlotBlock & block) SNED_TARGET {
-        for (int64_t group = 0; group < kGroups; ++group) {
-            const __m512i masks = masks_at(block.masks + group * kRows);
-            const __m512i bytes = _mm512_loadu_si512(block.values + group * kSlotValues);
-            const __m512i shifted = _mm512_srli_epi16(bytes, unsigned(block.shift));
-            const __m512i values = _mm512_xor_si512(_mm512_and_si512(shifted, low), zero);  // so that zeros are 0
-            const auto side = [&](__m512i halves, __m512i table) SNED_TARGET {
-                const __m512i places = _mm512_or_si512(_mm512_permutexvar_epi32(halves, table), row);
-                return _mm512_xor_si512(_mm512_shuffle_epi8(values, places), zero);
-            };
-            uint8_t * to = tile.weights + (index * kSteps + 2 * group) * kStepBytes;
-            _mm512_store_si512(to, side(masks, first));
-            _mm512_store_si512(to + kStepBytes, side(_mm512_srli_epi32(masks, 4), second));
+    const __m512i row = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    each_stretch(matrix, panel, [&](int64_t index, const Stretch & stretch) SNED_TARGET {
+        for (int64_t in = 0; in < stretch.blocks; ++in) {
+            __m512i slots[kSlots], groups[kGroups];
+            for (int64_t slot = 0; slot < kSlots; ++slot) {
+                const __m512i bytes = _mm512_loadu_si512(stretch.values_of(in) + slot * kSlotVector);
+                const __m512i values = _mm512_and_si512(_mm512_srli_epi16(bytes, unsigned(Stretch::shift_of(in))), low);
+                slots[slot] = _mm512_xor_si512(values, zero);  // so that zeros are 0
+            }
+            by_groups(slots, groups);
+            const __m512i codes = in == kStretch - 1 ? last_codes(stretch) : _mm512_loadu_si512(stretch.codes_of(in));
+            __m512i mask = masks.at(codes);  // of each row, four groups' masks, of which the lowest half is looked up
+            uint8_t * to = tile.weights + (index + in) * kSteps * kStepBytes;
+            for (int64_t group = 0; group < kGroups; ++group) {
+                for (const __m512i table : {first, second}) {
+                    const __m512i places = _mm512_or_si512(_mm512_permutexvar_epi32(mask, table), row);
+                    _mm512_store_si512(to, _mm512_xor_si512(_mm512_shuffle_epi8(groups[group], places), zero));
+                    mask = _mm512_srli_epi32(mask, 4);
+                    to += kStepBytes;
+                }
+            }
+            _mm512_store_ps(tile.scales + (index + in) * kRows, scales_at(stretch.scales_of(in)));
         }
-        _mm512_store_ps(tile.scales + index * kRows, scales_at(block.scales));
     });
 }
 

@@ -35,14 +35,17 @@ typedef struct {
 // All weights are there, and no masks; as above; an N:M pattern's own, for AVX2; and for AVX-512 (slots.h).
 typedef enum { SNED_WHOLE = 0, SNED_MASKS = 1, SNED_GROUPS = 2, SNED_SLOTS = 3 } sned_layout;
 
-typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3 } sned_kernel;
+// SNED_VNNI is AVX2 with vpdpbusd, in the coding of AVX-VNNI or in that of AVX-512.
+typedef enum { SNED_PORTABLE = 0, SNED_AVX2 = 1, SNED_AVX512 = 2, SNED_NEON = 3, SNED_VNNI = 4 } sned_kernel;
 
 // Counts how often what this library is called with has changed; sned compares it with its own.
-#define SNED_INTERFACE 6
+#define SNED_INTERFACE 7
 int sned_interface(void);
 
-// The fastest kernel that this processor runs; whether it runs a certain one; a kernel's name.
+// The fastest kernel that this processor runs, or the one that is to be used, as tests and benchmarks choose it before
+// anything is packed; whether the processor runs a certain one; a kernel's name.
 int sned_best_kernel(void);
+void sned_use_kernel(int kernel);
 int sned_has_kernel(int kernel);
 const char * sned_kernel_name(int kernel);
 

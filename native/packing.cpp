@@ -22,6 +22,22 @@ uint8_t full_mask(const uint8_t * weights, uint8_t zero) {
     return uint8_t(mask);
 }
 
+// Adds a group of eight 4-bit weights of a stretch's block, at its place in the first vector of codes and of values.
+void add_group(const uint8_t * weights, uint8_t * codes, uint8_t * values, int64_t block) {
+    const uint8_t code = kSlotCodes.of_mask[full_mask(weights, zero_of(4))];
+    if (block < kStretch - 1) {
+        codes[block * kSlotVector] = uint8_t(codes[block * kSlotVector] | code);
+    } else {
+        for (int64_t i = 0; i < kStretch - 1; ++i) {
+            codes[i * kSlotVector] = uint8_t(codes[i * kSlotVector] | (code >> i & 1) << 7);
+        }
+    }
+    for (int64_t slot = 0; slot < kSlots; ++slot) {
+        uint8_t & both = values[slot * kSlotVector];
+        both = uint8_t(both | weights[kSlotCodes.columns[slot][code]] << Stretch::shift_of(block));
+    }
+}
+
 }  // namespace
 
 Writer::Writer(const sned_packed & head, void * out)
@@ -29,6 +45,7 @@ Writer::Writer(const sned_packed & head, void * out)
     std::memcpy(base_, &head, sizeof head);
     table_ = base_ + sizeof head;
     end_ = table_ + 8 * (panels_of(head.rows) + 1);
+    if (head.layout == SNED_SLOTS) end_ = std::fill_n(end_, rounded(end_ - base_, kPanelAlignment) - (end_ - base_), uint8_t(0));
     note();
 }
 
@@ -75,31 +92,19 @@ void Writer::add_groups(const Dense & rows) {
 
 void Writer::add_slots(const Dense & rows) {
     const int64_t blocks = blocks_of(head_.columns);
-    for (int64_t index = 0; index < blocks; index += 2) {
-        const int64_t here = std::min<int64_t>(2, blocks - index);
-        if (index % head_.shared == 0) {
-            for (int64_t i = 0; i < (head_.shared > 1 ? 1 : here); ++i) add_scales(rows, index + i);
-        }
-        uint8_t *masks = end_, *values = masks + here * kGroupMasks;
-        end_ = values + kGroups * kSlotValues;
-        std::fill(values, end_, uint8_t(0));
-        for (int64_t i = 0; i < here; ++i, masks += kGroupMasks) {
-            for (int64_t row = 0; row < kRows; ++row) {
-                for (int64_t group = 0; group < kGroups; ++group) {
-                    const uint8_t * from = rows.values + row * head_.columns + (index + i) * kBlock + group * kGroup;
-                    const uint8_t mask = full_mask(from, zero_of(4));
-                    masks[group * kRows + row] = mask;
-                    const uint8_t * columns = kSlotColumns.of[mask];
-                    const auto slot = [&](int64_t k) { return uint32_t(from[columns[k]]) << 8 * k; };
-                    uint8_t * to = values + group * kSlotValues + row * kSlots;
-                    uint32_t both;
-                    std::memcpy(&both, to, sizeof both);
-                    both |= (slot(0) | slot(1) | slot(2) | slot(3)) << 4 * i;
-                    std::memcpy(to, &both, sizeof both);
-                }
+    for (int64_t index = 0; index < blocks; index += kStretch) {
+        const Stretch stretch(end_, head_.shared, blocks - index);
+        for (int64_t in = 0; in < stretch.blocks; in += head_.shared) add_scales(rows, index + in);
+        std::fill(end_, end_ + (stretch.end - stretch.codes), uint8_t(0));
+        for (int64_t in = 0; in < stretch.blocks; ++in) {
+            for (int64_t i = 0; i < kRows * kGroups; ++i) {  // a group of a row
+                add_group(rows.values + i / kGroups * head_.columns + (index + in) * kBlock + i % kGroups * kGroup,
+                          end_ + i, end_ + (stretch.values_of(in) - stretch.codes) + i, in);
             }
         }
+        end_ += stretch.end - stretch.codes;
     }
+    end_ = std::fill_n(end_, rounded(end_ - base_, kPanelAlignment) - (end_ - base_), uint8_t(0));
 }
 
 void Writer::add_masks(const Dense & rows) {

@@ -53,14 +53,16 @@ void unpack_grouped(const sned_packed * matrix, int64_t panel, int8_t * weights,
 void unpack_slotted(const sned_packed * matrix, int64_t panel, int8_t * weights, uint8_t * scales) {
     const int64_t width = matrix->columns, blocks = blocks_of(width);
     std::fill_n(weights, kRows * width, int8_t(0));
-    each_slot_block(matrix, panel, [&](int64_t index, const SlotBlock & block) {
-        for (int64_t row = 0; row < kRows; ++row) {
-            std::memcpy(scales + 2 * (row * blocks + index), block.scales + 2 * row, 2);
-            for (int64_t group = 0; group < kGroups; ++group) {
-                const uint8_t * columns = kSlotColumns.of[block.mask(row, group)];
-                int8_t * to = weights + row * width + index * kBlock + group * kGroup;
-                for (int64_t slot = 0; slot < kSlots; ++slot) {
-                    to[columns[slot]] = int8_t((block.of(row, group)[slot] >> block.shift & 15) - 8);
+    each_stretch(matrix, panel, [&](int64_t index, const Stretch & stretch) {
+        for (int64_t in = 0; in < stretch.blocks; ++in) {
+            for (int64_t row = 0; row < kRows; ++row) {
+                std::memcpy(scales + 2 * (row * blocks + index + in), stretch.scales_of(in) + 2 * row, 2);
+                for (int64_t group = 0; group < kGroups; ++group) {
+                    const uint8_t code = stretch.code(in, row, group);
+                    int8_t * to = weights + row * width + (index + in) * kBlock + group * kGroup;
+                    for (int64_t slot = 0; slot < kSlots; ++slot) {
+                        to[kSlotCodes.columns[slot][code]] = int8_t(stretch.value(in, row, group, slot) - 8);
+                    }
                 }
             }
         }

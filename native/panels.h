@@ -6,6 +6,7 @@
 // those chains has ggml's very bits (arch/x86/quants.c and repack.cpp, llamafile/sgemm.cpp of llama.cpp).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -173,7 +174,9 @@ using Multiply = void (*)(const sned_packed *, const void *, int64_t, int64_t, i
 void multiply_portable(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 #if defined(__x86_64__)
 void quantise_avx2(int64_t columns, const float * x, void * column);
-void multiply_avx2(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
+namespace avx2 { void multiply(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *); }
+namespace avxvnni { void multiply(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *); }
+namespace avx512vnni { void multiply(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *); }
 void multiply_avx512(const sned_packed *, const void *, int64_t, int64_t, int64_t, float *, int64_t, void *);
 uint64_t pack_step_avx512(const uint8_t * weights, uint8_t zero, uint8_t * out);
 #endif
@@ -190,9 +193,11 @@ inline sned_layout layout_of(int kernel, int64_t bits) {
     return kernel == SNED_NEON ? SNED_MASKS : SNED_GROUPS;
 }
 
-// How many blocks have their scales once for a kernel where so many share them: as few as that makes no difference.
+// How many blocks have their scales once for a kernel where so many share them: 1, 2, 4 or 8, and as few as that makes no
+// difference.
 inline int64_t shared_for(int kernel, int64_t bits, int64_t shared, int64_t blocks) {
     if (kernel != SNED_AVX512 && (bits != 8 || kernel == SNED_NEON)) return 1;
+    shared = std::min(shared & -shared, int64_t(8));
     while (shared > 1 && shared / 2 >= blocks) shared /= 2;
     return shared;
 }

@@ -4,7 +4,7 @@
 
 #include "avx2.h"
 
-namespace sned {
+namespace sned::SNED_VARIANT {
 namespace {
 
 // The place of a side's weights in a tile, and their number of blocks.
@@ -19,35 +19,35 @@ struct Side {
     SNED_TARGET SNED_INLINE __m256 scale(int64_t block) const { return _mm256_load_ps(scales + block * kRows); }
 };
 
-SNED_TARGET __m256 dot8(const Side & side, const Column & column) {
+SNED_TARGET __m256 multiply8(const Side & side, const Column & column) {
     __m256 chains[kSteps];
     for (auto & chain : chains) chain = _mm256_setzero_ps();
     for (int64_t block = 0; block < side.blocks; ++block) {
         const __m256 scale = _mm256_mul_ps(side.scale(block), _mm256_set1_ps(column.scales[block]));
 #pragma GCC unroll 8
         for (int64_t step = 0; step < kSteps; ++step) {
-            const __m256i sums = pairs(side.at(block, step), four(column.codes + block * kBlock + 4 * step));
-            chains[step] = _mm256_fmadd_ps(floats(sums), scale, chains[step]);
+            const __m256 dots = dots8(side.at(block, step), column, block * kSteps + step);
+            chains[step] = _mm256_fmadd_ps(dots, scale, chains[step]);
         }
     }
     return joined(chains);
 }
 
 // 4-bit weights plus 8, with N columns whose sums eight times are subtracted.
-template <int N> SNED_TARGET void dots4(const Side & side, const void * columns, int64_t width, int64_t j, __m256 (&out)[N]) {
+template <int N> SNED_TARGET void multiply4(const Side & side, const void * columns, int64_t width, int64_t j, __m256 (&out)[N]) {
     for (auto & each : out) each = _mm256_setzero_ps();
     const Column first(columns, width, j);
     const auto apart = int64_t(sned_column_bytes(width));
     const auto of = [&](const void * base, int64_t i) { return static_cast<const uint8_t *>(base) + i * apart; };
     for (int64_t block = 0; block < side.blocks; ++block) {
-        __m256i sums[N];  // 8 * 2 * 15 * 127 is less than 2^15
+        __m256i sums[N];
         for (auto & each : sums) each = _mm256_setzero_si256();
 #pragma GCC unroll 8
         for (int64_t step = 0; step < kSteps; ++step) {
             const __m256i weights = side.at(block, step);
             for (int i = 0; i < N; ++i) {
                 const auto * codes = reinterpret_cast<const int8_t *>(of(first.codes + block * kBlock + 4 * step, i));
-                sums[i] = _mm256_add_epi16(sums[i], _mm256_maddubs_epi16(weights, four(codes)));
+                sums[i] = add4(sums[i], weights, four(codes));
             }
         }
         const __m256 scale = side.scale(block);
@@ -56,7 +56,7 @@ template <int N> SNED_TARGET void dots4(const Side & side, const void * columns,
             float own;
             std::memcpy(&total, of(first.totals + block, i), sizeof total);
             std::memcpy(&own, of(first.scales + block, i), sizeof own);
-            const __m256 dots = _mm256_cvtepi32_ps(_mm256_add_epi32(neighbours(sums[i]), _mm256_set1_epi32(total)));
+            const __m256 dots = _mm256_cvtepi32_ps(_mm256_add_epi32(dots4(sums[i]), _mm256_set1_epi32(total)));
             out[i] = _mm256_fmadd_ps(dots, _mm256_mul_ps(scale, _mm256_set1_ps(own)), out[i]);
         }
     }
@@ -73,19 +73,19 @@ SNED_TARGET void multiply_tile(const sned_packed * matrix, const Tile & tile, co
         if (matrix->bits == 4) {
             for (; j + 4 <= count; j += 4) {
                 __m256 out[4];
-                dots4<4>(side, columns, width, j, out);
+                multiply4<4>(side, columns, width, j, out);
                 for (int i = 0; i < 4; ++i) store(out[i], y + (j + i) * stride + row, rows - row);
             }
         }
         for (; j < count; ++j) {
             __m256 out[1];
-            if (matrix->bits == 4) dots4<1>(side, columns, width, j, out);
-            else out[0] = dot8(side, Column(columns, width, j));
+            if (matrix->bits == 4) multiply4<1>(side, columns, width, j, out);
+            else out[0] = multiply8(side, Column(columns, width, j));
             store(out[0], y + j * stride + row, rows - row);
         }
     }
 }
 
-}  // namespace sned
+}  // namespace sned::SNED_VARIANT
 
 #endif

@@ -23,7 +23,7 @@ SparseBackend = Literal["auto", "on", "off"]
 LIBRARY = Path(__file__).parent / "lib" / "libsned_sparse.so"
 DENSE = "dense"
 
-_INTERFACE = 6  # SNED_INTERFACE of native/packed.h
+_INTERFACE = 7  # SNED_INTERFACE of native/packed.h
 
 _log = logging.getLogger("sned.llama")
 

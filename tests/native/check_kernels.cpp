@@ -59,7 +59,7 @@ bool check(std::mt19937 & random, int packer, bool grouped, int64_t bits, int64_
     }
     std::vector<float> first(size_t(rows * count)), y(first.size());
     multiply(SNED_PORTABLE, matrix, columns.get(), count, first);
-    for (const int kernel : {SNED_AVX2, SNED_AVX512, SNED_NEON}) {
+    for (const int kernel : {SNED_AVX2, SNED_AVX512, SNED_NEON, SNED_VNNI}) {
         if (!sned_has_kernel(kernel)) continue;
         multiply(kernel, matrix, columns.get(), count, y);
         if (y != first) return false;
@@ -69,19 +69,22 @@ bool check(std::mt19937 & random, int packer, bool grouped, int64_t bits, int64_
 
 // Any bytes as a sparse GGUF's matrix, whose size is right as often as not.
 void check_file(std::mt19937 & random) {
+    const int64_t block = random() % 4 ? 32 : 32 * (1 + random() % 20);
     const int64_t groups[] = {0, 4, 8, 16, 32}, columns = 32 * (1 + random() % 8), bits = random() % 2 ? 8 : 4;
     const int64_t group = groups[random() % 5], rows = 1 + random() % 20, kept_of = group / 2;
     const int64_t kept = group ? columns / 2 : int64_t(random() % 3 ? random() % size_t(columns) : -1);
-    const sned_file_form form = {rows, columns, bits, 32, group, kept_of, kept};
+    const sned_file_form form = {rows, columns, bits, block, group, kept_of, kept};
     const int64_t mask = (group == 4 || group == 8 ? columns / group * (group - 1) : columns) / 8;
     const int64_t values = bits == 8 ? kept : group ? (kept + 31) / 32 * 16 : (kept + 1) / 2;
-    const int64_t row = (columns / 16 + mask + values + 7) / 8 * 8;
+    const int64_t row = (2 * ((columns + block - 1) / block) + mask + values + 7) / 8 * 8;
     const size_t size = kept < 0 ? 64 + random() % 4096 : size_t(rows * row + SNED_SLACK - random() % 2);
     std::vector<uint8_t> file(size);
     const uint8_t likely[] = {0x0f, 0x55, 0x2d, 0x00};
     for (auto & byte : file) byte = random() % 64 ? likely[random() % 4] : uint8_t(random());
     const Memory out(std::malloc(sned_pack_bound(bits, rows, columns)));
-    sned_pack_file(random() % 3, &form, file.data(), file.size(), bits, out.get());
+    const size_t used = sned_pack_file(random() % 3, &form, file.data(), file.size(), bits, out.get());
+    std::vector<uint8_t> dense(size_t(rows * columns / 32 * (2 + 4 * bits)));
+    if (used > 0) sned_unpack_dense(static_cast<const sned_packed *>(out.get()), dense.data());
 }
 
 }  // namespace

@@ -9,9 +9,10 @@ from gguf.constants import GGMLQuantizationType
 
 from assistant.engine import sparse_backend
 from assistant.engine.native import llama_cpp
-from tests.native.kernels import numbers, pointer
+from tests.native.kernels import load, numbers, pointer
 
 _MEMORY = 1 << 20
+_KERNELS = 5
 
 
 class _Parameters(ctypes.Structure):  # ggml_init_params
@@ -106,6 +107,22 @@ class Product:
         probe.buffer = None
         ggml.ggml_backend_buffer_free(empty)
         return takes
+
+
+def use_kernel(name: str) -> None:
+    """Has matrices packed for a certain kernel, and multiplied by it, from now on in this process.
+
+    Raises:
+        ValueError: there is no such kernel, or this processor does not run it.
+    """
+    libraries = [load(), sparse_backend.load_library()]
+    for library in libraries:
+        library.sned_kernel_name.restype = ctypes.c_char_p
+        numbers_of = {library.sned_kernel_name(number).decode(): number for number in range(_KERNELS)}
+        if name not in numbers_of or not library.sned_has_kernel(numbers_of[name]):
+            raise ValueError(f"This processor does not run {name!r}; choose one of {[*numbers_of]}.")
+        library.sned_use_kernel(numbers_of[name])
+    sparse_backend.available.cache_clear()
 
 
 class _TensorHead(ctypes.Structure):  # how ggml_tensor begins

@@ -2,7 +2,11 @@
 
 import ctypes
 import platform
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +23,7 @@ from export.sparse.packing import pack as pack_for_file
 from tests.native.kernels import BLOCK, Dense, aligned, load, multiply, numbers, pack, pointer, quantised
 from tests.native.product import Product
 
-KERNELS = {"portable": 0, "AVX2": 1, "AVX-512 VBMI2": 2}
+KERNELS = {"portable": 0, "AVX2": 1, "AVX-512 VBMI2": 2, "AVX-VNNI": 4}
 SINGLE = 2.0**-23
 
 pytestmark = pytest.mark.skipif(not LIBRARY.is_file(), reason="the native libraries are not built")
@@ -125,6 +129,19 @@ def test_all_kernels_give_the_same_bits_for_few_and_many_tokens(
     np.testing.assert_array_equal(together[-1:], multiply(library, kernel, packed, inputs[-1:], rows))
 
 
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="this is no Linux on x86-64")
+@pytest.mark.skipif(not shutil.which("c++"), reason="there is no C++ compiler")
+def test_the_kernel_in_avx_vnnis_coding_gives_the_same_bits(library: ctypes.CDLL, tmp_path: Path) -> None:
+    if not library.sned_has_kernel(KERNELS["AVX2"]):
+        pytest.skip("this processor has no AVX2")
+    program, source = tmp_path / "check", Path(__file__).with_name("check_avxvnni.cpp")
+    native, built = source.parents[2] / "native", LIBRARY.with_name("libsned_kernels.so")
+    command = ["c++", "-std=c++17", "-O1", f"-I{native}", source, built, f"-Wl,-rpath,{built.parent}", "-o", program]
+    subprocess.run(command, check=True)
+    run = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere ggml sums in another order")
 @pytest.mark.parametrize("tokens", [1, 2, 3, 7, 40])
 @pytest.mark.parametrize(("bits", "rows"), [(8, 64), (8, 19), (4, 64), (4, 24)])
@@ -226,8 +243,10 @@ def packed_of_file(
     return out[:used]
 
 
-@pytest.mark.parametrize("block", [32, 128])
-@pytest.mark.parametrize(("pattern", "columns"), [("unstructured", 96), ("4:8", 96), ("2:4", 64), ("16:32", 160)])
+@pytest.mark.parametrize("block", [32, 128, 256])
+@pytest.mark.parametrize(
+    ("pattern", "columns"), [("4:8", 672), ("unstructured", 96), ("4:8", 96), ("2:4", 64), ("16:32", 160)]
+)
 @pytest.mark.parametrize(("values", "bits"), [("int8", 8), ("int4", 4), ("int4", 8)])
 @pytest.mark.parametrize("packer", PACKERS)
 def test_matrices_of_sparse_files_are_packed_as_they_lie_there(

@@ -132,7 +132,7 @@ def test_what_matrices_will_take_is_known_beforehand(files: tuple[Path, Path], t
                 used = library.sned_pack_dense(kernel, *numbers(each.bits), pointer(data), *shape, pointer(out))
                 own = 3 if kernel == 2 and each.bits == 4 else 1  # AVX-512's, of 4-bit values
                 assert out[:40].view(np.int64)[4] == (each.layout if kernel < 2 or not each.grouped else own)
-                assert used == pytest.approx(each.packed_bytes + 200, rel=0.2)  # tiny ones are less regular
+                assert used == pytest.approx(each.packed_bytes + 200, rel=0.25)  # tiny ones are less regular
 
 
 @built
