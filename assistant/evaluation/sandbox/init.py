@@ -186,7 +186,7 @@ def _reaped_cpu() -> float:
 
 def _listed(folder: str) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [entry.name for entry in Path(folder).iterdir()]
     except OSError:
         return []
 
