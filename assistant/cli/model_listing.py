@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def listing(store: "Store", catalog: "Catalog") -> dict[str, Any]:
-    """Base models of catalog and store, sub-models, broken entries and unfinished downloads, as JSON has them."""
+    """Base models of catalog and store, sub-models, broken entries and what is unfinished, as JSON has them."""
     here = {entry.name: entry for entry in store.bases()}
     bases = [model_facts(here.pop(model.name, None), model) for model in catalog.models]
     bases += [model_facts(entry, None) for entry in here.values()]
@@ -76,8 +76,8 @@ def print_listing(answer: dict[str, Any]) -> None:
         console.print("\nNo sub-model yet; sned build makes one for the project you are in.")
     known = {base["name"] for base in answer["bases"]}
     for each in answer["unfinished"]:
-        how = f"sned fetch {each['name']}" if each["name"] in known else "the sned fetch that began it"
-        console.print(f"\n{each['name']}: {_size(each['bytes'])} fetched; {how} goes on.")
+        how = f"sned fetch {each['name']}" if each["name"] in known else "the sned fetch or sned build that began it"
+        console.print(f"\n{each['name']} is not finished: {_size(each['bytes'])} are here; {how} goes on.")
     for each in answer["broken"]:
         console.print(f"\n{each['name']} is broken: {each['reason']}; {each['remedy']}.")
 

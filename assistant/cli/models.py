@@ -87,7 +87,7 @@ def verify(
 
 @models.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="A model of the store, or one whose download has not ended.")],
+    name: Annotated[str, typer.Argument(help="A model of the store, or one that is not finished.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -96,7 +96,7 @@ def remove(
     wanted = _catalog_name(catalog, name)
     unfinished = None if store.has_base(wanted) else store.unfinished().get(wanted)
     if unfinished is not None:
-        _confirm(f"Remove the unfinished download of {wanted}, {unfinished / 1e6:,.1f} MB?", yes)
+        _confirm(f"Remove what is here of {wanted}, which is not finished, {unfinished / 1e6:,.1f} MB?", yes)
         store.remove_unfinished(wanted)
         removed, freed, left = wanted, unfinished, []
     else:

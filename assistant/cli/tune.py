@@ -97,7 +97,9 @@ def _print(answer: dict[str, Any], path: Path) -> None:
     if recommended is None:
         return
     print(f"\nRecommended: {recommended['candidate']}, {recommended['bytes'] / 1e6:,.0f} MB.")
-    if answer["recipe_file"] is None:
+    if answer["file"] is not None:
+        print(f"No pruning is better. Keep it with: sned import {answer['file']}")
+    elif answer["recipe_file"] is None:
         searched = "these limits" if answer["complete"] else "what was measured so far"
         print(f"No pruning is better within {searched} than the base model as it is.")
     else:

@@ -18,14 +18,14 @@ th,td{text-align:right;padding:.25rem .8rem;border-bottom:1px solid var(--line);
 th:first-child,td:first-child{text-align:left;padding-left:0}.own{background:var(--own);font-weight:600}
 figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
 """
-_PLAIN = ("outcomes", "spread", "samples")
+_PLAIN = ("outcomes", "spread", "samples", "tasks")
 _WITHOUT_PLOTS = "<p>Plots need matplotlib: install sned with the extra <code>plots</code>, and measure again.</p>"
 
 
 def page(answer: dict[str, Any]) -> str:
     """The page for what `running.evaluated` or `matrix.matrix` gave."""
     models = answer["models"]
-    labels = list(dict.fromkeys(label for model in models for label in model["measurements"]))
+    labels = list(dict.fromkeys(label for model in models for label in (*model["measurements"], *model["missing"])))
     facts = [answer["date"]] + [
         f"{key} {value}" for about in ("machine", "versions") for key, value in answer[about].items()
     ]
@@ -65,10 +65,16 @@ def _figures(label: str, models: list[dict[str, Any]]) -> str:
     figures = [model["measurements"].get(label, {}) for model in models]
     names = list(dict.fromkeys(name for each in figures for name in each if name not in _PLAIN))
     rows = [
-        [model["model"], f"{model['bytes'] / 1e6:,.0f}", *(_text(each.get(name)) for name in names)]
+        [model["model"], f"{model['bytes'] / 1e6:,.0f}", *_values(names, each, model["missing"].get(label))]
         for model, each in zip(models, figures, strict=True)
     ]
-    return _table(["model", "MB", *names], rows)
+    return _table(["model", "MB", "tasks", *names], rows)
+
+
+def _values(names: list[str], figures: dict[str, Any], missing: int | None) -> list[str]:
+    """How many tasks, or how many of them are missing yet; and the figures."""
+    tasks = _text(figures.get("tasks")) if missing is None else f"{missing} to go"
+    return [tasks, *(_text(figures.get(name)) for name in names)]
 
 
 def _differences(differences: list[dict[str, Any]]) -> str:

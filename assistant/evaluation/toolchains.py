@@ -11,7 +11,7 @@ from assistant.evaluation.sandbox.limits import Limits, Step
 from assistant.languages import Language
 
 # Compilers are trusted with more time; a program in C++ that takes a template apart is still bounded.
-_COMPILING = Limits(cpu_seconds=60, seconds=180.0)
+_COMPILING = Limits(cpu_seconds=60, seconds=180.0, longest=1800.0)
 _RUNNING = Limits()
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from assistant.build import Built
-from assistant.errors import BuildError, CheckpointError, UsageError
+from assistant.digest import sha256_of
+from assistant.engine.requantising import requantise
+from assistant.errors import BuildError, CheckpointError, EngineError, UsageError
 from assistant.evaluation.cost import CostMeasurement
 from assistant.evaluation.journal import Journal, Result
 from assistant.evaluation.making import MadeModels, Wanted
@@ -24,7 +26,7 @@ from assistant.settings import Settings
 from assistant.store import BaseEntry
 from assistant.tuning.candidates import Candidate
 from assistant.tuning.search import OutOfTimeError, UnbuildableError
-from assistant.tuning.sizes import predicted_size
+from assistant.tuning.sizes import predicted_size, rounded_size
 from prune.gguf_file import GGUFFile
 
 _TURNS = 3
@@ -79,11 +81,14 @@ class MachineLaboratory:
     def size(self, candidate: Candidate) -> int:
         """Bytes of its file; predicted where it was not made."""
         base = self._bench.bases[candidate.base]
-        if candidate.recipe is None:
+        if candidate.is_given:
             return base.manifest.size
         if (known := self._known(candidate)) is not None:
             return int(known["size"])
         with GGUFFile(base.path) as file:
+            if candidate.file_type is not None:
+                return rounded_size(file, candidate.file_type)
+            assert candidate.recipe is not None
             return predicted_size(file, candidate.recipe)
 
     def perplexity_ratio(self, candidate: Candidate) -> float:
@@ -102,11 +107,25 @@ class MachineLaboratory:
         cost = CostMeasurement(_TURNS, self._settings.threads)
         return float(self._measured(candidate, [cost]).summaries[cost.label]["first suggestion s"])
 
+    def rounded_file(self, candidate: Candidate) -> Path:
+        """The file of a base model rounded, made again if it was removed.
+
+        Raises:
+            UnbuildableError: llama.cpp cannot.
+        """
+        subject = self._subject(candidate)
+        if subject is None or not subject.selection.path.is_file():
+            subject = self._make(candidate)
+        return subject.selection.path
+
     def clear(self, but: Candidate | None) -> None:
         """Removes the files that were made here, but that of one candidate; what was measured of them stays."""
         known = None if but is None else self._known(but)
         keep = None if known is None else known["name"]
         names = {known["name"] for known in self._made.values() if known["new"]}
+        for known in self._made.values():
+            if known.get("rounded") and known["name"] != keep:
+                Path(known["path"]).unlink(missing_ok=True)
         for entry in self._models.store.submodels():
             if entry.name in names and entry.name != keep:
                 self._models.store.remove(entry)
@@ -129,23 +148,26 @@ class MachineLaboratory:
         return runner.measured(subject, plan)
 
     def _subject(self, candidate: Candidate) -> Subject | None:
-        if candidate.recipe is None:
+        if candidate.is_given:
             return subject_of(self._bench.bases[candidate.base])
         known = self._known(candidate)
         if known is None:
             return None
-        selection = Selection(Path(known["path"]), known["name"], self._bench.language)
+        language = None if candidate.recipe is None else self._bench.language
+        selection = Selection(Path(known["path"]), known["name"], language)
         return Subject(selection, known["sha256"], known["size"])
 
     def _known(self, candidate: Candidate) -> Result | None:
-        """What is known of a sub-model that was made; nothing of a base model."""
-        return None if candidate.recipe is None else self._made.get((self._key(candidate), 0))
+        """What is known of a file that was made; nothing of a base model as it is."""
+        return None if candidate.is_given else self._made.get((self._key(candidate), 0))
 
     def _key(self, candidate: Candidate) -> str:
-        assert candidate.recipe is not None
-        return f"{self._bench.bases[candidate.base].manifest.sha256[:16]} {candidate.recipe.as_dict()}"
+        made = candidate.file_type if candidate.recipe is None else candidate.recipe.as_dict()
+        return f"{self._bench.bases[candidate.base].manifest.sha256[:16]} {made}"
 
     def _make(self, candidate: Candidate) -> Subject:
+        if candidate.file_type is not None:
+            return self._round(candidate, candidate.file_type)
         assert candidate.recipe is not None
         base, bench = self._bench.bases[candidate.base], self._bench
         wanted = Wanted(base, bench.language, candidate.recipe, bench.project)
@@ -157,10 +179,29 @@ class MachineLaboratory:
         facts = {"name": manifest.name, "path": str(built.entry.path), "sha256": manifest.sha256, "size": manifest.size}
         before = self._known(candidate)
         new = built.new or (before is not None and bool(before["new"]))
-        with self._journal.open() as held:
-            held.add({"task": self._key(candidate), "sample": 0, "new": new} | facts)
-            self._made = dict(held.results)
+        self._keep(candidate, facts | {"new": new})
         return subject_of(built.entry)
+
+    def _round(self, candidate: Candidate, file_type: str) -> Subject:
+        """Writes the base model rounded, beside the sub-models that are made."""
+        base = self._bench.bases[candidate.base]
+        self._listener.building(f"Rounding to {file_type}", 0.0)
+        path = self._folder / "models" / "rounded" / f"{base.name}-{file_type}.gguf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            requantise(base.path, file_type, path)
+        except EngineError as error:
+            raise UnbuildableError(str(error)) from error
+        facts = {"name": path.stem, "path": str(path), "sha256": sha256_of(path), "size": path.stat().st_size}
+        self._keep(candidate, facts | {"new": False, "rounded": True})
+        found = self._subject(candidate)
+        assert found is not None
+        return found
+
+    def _keep(self, candidate: Candidate, facts: Mapping[str, Any]) -> None:
+        with self._journal.open() as held:
+            held.add({"task": self._key(candidate), "sample": 0, **facts})
+            self._made = dict(held.results)
 
     def _in_time(self, tell: Callable[..., None]) -> Callable[..., None]:
         def told(*arguments: Any) -> None:

@@ -14,6 +14,8 @@ from assistant.tuning.limits import Limits
 
 # So many are left at each stage at least: the best by perplexity is not always the best by pass@1.
 _LEAST = 2
+# Rounding to fewer bits has to leave no more than this share of the bytes.
+_SAVES = 0.98
 
 
 class OutOfTimeError(Exception):
@@ -87,6 +89,7 @@ def search(every: Sequence[Candidate], limits: Limits, laboratory: Laboratory, n
     """The candidate of best quality within the limits; of equal ones the smaller."""
     rows = [Row(candidate, laboratory.size(candidate)) for candidate in every]
     _drop_by_size(rows, limits)
+    _drop_no_smaller(rows)
     _drop_lesser_forms(rows, limits)
     complete = True
     try:
@@ -117,6 +120,14 @@ def _drop_by_size(rows: list[Row], limits: Limits) -> None:
             row.dropped = f"{row.size / 1e6:,.0f} MB is more than {limits.most_bytes / 1e6:,.0f}"
 
 
+def _drop_no_smaller(rows: list[Row]) -> None:
+    """Rounding that saves nothing, as a base model may have as few bits already."""
+    given = {row.candidate.base: row.size for row in rows if row.candidate.is_given}
+    for row in _left(rows):
+        if row.candidate.file_type is not None and row.size > _SAVES * given[row.candidate.base]:
+            row.dropped = "it is hardly smaller than the base model as it is"
+
+
 def _drop_lesser_forms(rows: list[Row], limits: Limits) -> None:
     """Leaves the form that keeps most of each mask and reconstruction; and the smallest, too, where speed counts."""
     forms: dict[tuple[object, ...], list[Row]] = {}
@@ -131,7 +142,7 @@ def _drop_lesser_forms(rows: list[Row], limits: Limits) -> None:
 
 
 def _look_at_masks(rows: list[Row], limits: Limits, laboratory: Laboratory, note: Callable[[str], None]) -> None:
-    """Measures models as they are, and what pruning alone leaves of the others; half of the masks go."""
+    """Measures models that are not pruned, and what pruning alone leaves of the others; half of the masks go."""
     found: dict[tuple[str, str, float], float] = {}
     failed: dict[tuple[str, str, float], str] = {}
     for row in _left(rows):

@@ -1,4 +1,6 @@
-"""What a sub-model's file will take, without building it."""
+"""What a candidate's file will take, without making it."""
+
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from assistant.recipe import Recipe
 from export.sparse.layout import SLACK, SparseLayout
@@ -27,6 +29,31 @@ def predicted_size(base: GGUFFile, recipe: Recipe) -> int:
         if name not in pruned
     )
     return round(shared) + sum(_pruned(base.tensors[name], recipe) for name in pruned)
+
+
+def rounded_size(base: GGUFFile, file_type: str) -> int:
+    """Bytes that llama.cpp's quantiser writes for a file type of `candidates`, within about a hundredth.
+
+    Its rules (`llama_tensor_get_type`): the output matrix, which may be the embeddings, is Q6_K; where rows are no
+    multiple of a type's block of weights, a larger type takes its place; vectors stay.
+    """
+    kinds = GGMLQuantizationType
+    usual, fallback = {"Q4_0": (kinds.Q4_0, kinds.Q4_0), "Q3_K_S": (kinds.Q3_K, kinds.IQ4_NL)}[file_type]
+    output = _VOCABULARY_TENSORS[1] if _VOCABULARY_TENSORS[1] in base.tensors else _VOCABULARY_TENSORS[0]
+    total = base.path.stat().st_size - sum(info.size for info in base.tensors.values())
+    for name, info in base.tensors.items():
+        if len(info.shape) < 2:  # a vector
+            total += info.size
+            continue
+        wanted, instead = (kinds.Q6_K, kinds.Q8_0) if name == output else (usual, fallback)
+        block, size = GGML_QUANT_SIZES[wanted]
+        if info.shape[-1] % block:
+            block, size = GGML_QUANT_SIZES[instead]
+        weights = 1
+        for dimension in info.shape:
+            weights *= dimension
+        total += weights // block * size
+    return total
 
 
 def _pruned(info: TensorInfo, recipe: Recipe) -> int:

@@ -87,6 +87,8 @@ def tune(request: TuningRequest, listener: Listener) -> dict[str, Any]:
     if outcome.complete:
         laboratory.clear(recommended.candidate if recommended is not None else None)
     answer = _answer(outcome, bases)
+    if recommended is not None and recommended.candidate.file_type is not None:
+        answer["file"] = str(laboratory.rounded_file(recommended.candidate))
     if recommended is not None and recommended.candidate.recipe is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, recipe_text(recommended.candidate.recipe, _remarks(recommended, answer["date"])))
@@ -142,6 +144,7 @@ def _answer(outcome: Outcome, bases: dict[str, BaseEntry]) -> dict[str, Any]:
         "recommended": None if outcome.recommended is None else _facts(outcome.recommended),
         "candidates": [_facts(row) for row in outcome.rows],
         "recipe_file": None,
+        "file": None,
     }
 
 
@@ -151,6 +154,7 @@ def _facts(row: Row) -> dict[str, Any]:
         "candidate": row.candidate.label,
         "base": row.candidate.base,
         "recipe": None if recipe is None else recipe.as_dict(),
+        "file_type": row.candidate.file_type,
         "bytes": row.size,
         "perplexity_ratio": row.ratio,
         "pass_at_1_share": row.solved,

@@ -157,6 +157,11 @@ def test_what_is_broken_or_unfinished_can_be_removed(home: Path) -> None:
     assert not (home / "bases" / "stray").exists()
     with Store(home).installing("bases", "starcoder2-3b", resumable=True) as installation:
         (installation.directory / "part").write_bytes(b"x" * 1000)
-    assert "starcoder2-3b: 0.0 MB fetched; sned fetch starcoder2-3b goes on." in sned(home, "models").stdout
-    assert json.loads(sned(home, "models", "remove", "starcoder2", "-y", "--json").stdout)["bytes"] == 1000
+    with Store(home).installing("submodels", "base-java-1", resumable=True) as installation:  # as builds do
+        (installation.directory / "part").write_bytes(b"x" * 1000)
+    told = sned(home, "models").stdout
+    assert "starcoder2-3b is not finished: 0.0 MB are here; sned fetch starcoder2-3b goes on." in told
+    assert "base-java-1 is not finished: 0.0 MB are here; the sned fetch or sned build that began it goes on." in told
+    for name in ("starcoder2", "base-java-1"):
+        assert json.loads(sned(home, "models", "remove", name, "-y", "--json").stdout)["bytes"] == 1000
     assert "goes on" not in sned(home, "models").stdout

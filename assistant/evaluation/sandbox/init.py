@@ -25,6 +25,8 @@ _BIND, _RECURSIVE, _DETACH, _NOSUID, _NODEV, _NOEXEC = 0x1000, 0x4000, 2, 2, 4, 
 _MOUNT_SETATTR, _HERE, _AT_RECURSIVE, _ATTRIBUTES = 442, -100, 0x8000, 0x1 | 0x2  # read-only, no set-uid
 
 _POLL_SECONDS = 0.02
+# So long a step may be without work once its time is over: a look between two threads' turns is no sign of waiting.
+_IDLE_SECONDS = 1.0
 _HEAD_BYTES, _TAIL_BYTES = 8192, 8192
 # A sandbox ends when the machine has less memory than this, whoever took it: some kinds belong to no process.
 _RESERVE_BYTES = 256 << 20
@@ -103,6 +105,7 @@ def _run(step: dict[str, Any], plan: dict[str, Any]) -> dict[str, Any]:
 def _watch(child: int, output: "_Output", limits: dict[str, Any], begun: float) -> tuple[str, int, float]:
     """Waits for the step's process; how it ended, its status and its CPU seconds."""
     ended = "exited"
+    clock = _Clock(child, limits, begun)
     while True:
         watched = [0] if output.closed else [0, output.reader]
         if 0 in select.select(watched, [], [], _POLL_SECONDS)[0]:  # nothing more is ever sent: it was closed
@@ -117,7 +120,7 @@ def _watch(child: int, output: "_Output", limits: dict[str, Any], begun: float) 
                 break
         if ended != "exited":
             continue
-        if time.monotonic() - begun > limits["seconds"]:
+        if clock.is_over():
             ended = "time"
         elif output.total > limits["output_bytes"]:
             ended = "output"
@@ -125,6 +128,75 @@ def _watch(child: int, output: "_Output", limits: dict[str, Any], begun: float) 
             ended = "memory"
         if ended != "exited":
             _kill(child)
+
+
+class _Clock:
+    """Whether a step's time is over: by the clock, unless it is the machine that lets it wait for a processor."""
+
+    def __init__(self, child: int, limits: dict[str, Any], begun: float) -> None:
+        self._child = child
+        self._limits = limits
+        self._begun = begun
+        self._reaped = _reaped_cpu()  # by steps before
+        self._idle = 0.0
+        self._last = 0.0
+
+    def is_over(self) -> bool:
+        """To be asked again and again."""
+        seconds = time.monotonic() - self._begun
+        if seconds <= self._limits["seconds"]:
+            self._last = seconds
+            return False
+        processes = _processes(self._child)
+        cpu = _reaped_cpu() - self._reaped + sum(_cpu(fields) for fields in processes.values())
+        if not any(_wants_processor(process) for process in processes):
+            self._idle += seconds - self._last
+        self._last = seconds
+        return self._idle > _IDLE_SECONDS or cpu > self._limits["seconds"] or seconds > self._limits["longest"]
+
+
+def _processes(child: int) -> dict[int, list[str]]:
+    """The fields of proc_pid_stat(5) from the state on, by process: of all in the sandbox, or of the step's session."""
+    found = {}
+    for entry in _listed("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid() and (fields := _stat(f"/proc/{entry}/stat")):
+            session = int(fields[3])
+            if _alone or session == child:
+                found[int(entry)] = fields
+    return found
+
+
+def _wants_processor(process: int) -> bool:
+    return any(
+        fields[0] == "R"
+        for thread in _listed(f"/proc/{process}/task")
+        if (fields := _stat(f"/proc/{process}/task/{thread}/stat"))
+    )
+
+
+def _cpu(fields: list[str]) -> float:
+    """Its processor seconds, with those of the children that it waited for."""
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _reaped_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return [entry.name for entry in Path(folder).iterdir()]
+    except OSError:
+        return []
+
+
+def _stat(path: str) -> list[str]:
+    """Empty if it has ended."""
+    try:
+        return Path(path).read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 class _Output:

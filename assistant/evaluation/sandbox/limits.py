@@ -9,7 +9,9 @@ class Limits:
 
     Attributes:
         cpu_seconds: of each process; what ends a program that does not, as it is the same on a busy machine.
-        seconds: from beginning to end, for what waits instead of computing.
+        seconds: from beginning to end, for what waits instead of computing, and of processor time of all processes
+            together; what only waits for a processor that others have goes on.
+        longest: from beginning to end, however busy the machine is.
         memory_bytes: of private memory a process, and of all processes together.
         processes: processes and threads together, at once.
         output_bytes: on standard output and error together.
@@ -19,6 +21,7 @@ class Limits:
 
     cpu_seconds: int = 10
     seconds: float = 60.0
+    longest: float = 600.0
     memory_bytes: int = 1 << 30
     processes: int = 64
     output_bytes: int = 1 << 20

@@ -58,7 +58,7 @@ class Sandbox:
             places, links = readable_places([_INIT, Path(sys.prefix), Path(sys.base_prefix), *self.tools])
             plan = self._plan(files, steps, places, links, folder)
             command = [*self.confinement.launcher(places), *_interpreter(), str(_INIT)]
-            limit = sum(step.limits.seconds for step in steps) + _GRACE_SECONDS
+            limit = sum(step.limits.longest for step in steps) + _GRACE_SECONDS
             return _report(*_communicate(command, plan, limit))
 
     def _plan(

@@ -239,6 +239,13 @@ def test_the_page_has_figures_and_plots_or_says_what_they_need(
     assert ("extra <code>plots</code>" in made) is not plots
 
 
+def test_the_page_says_what_was_not_measured_yet(two: list[Measured]) -> None:
+    (label,) = two[0].scores
+    unfinished = Measured(two[1].subject, missing={label: 7})
+    made = page({"date": "2026-01-01", "machine": {}, "versions": {}} | report([two[0], unfinished]))
+    assert "<td>7 to go</td>" in made
+
+
 def test_figures_are_kept_by_the_models_digest(two: list[Measured], tmp_path: Path) -> None:
     record_quality(tmp_path, two)
     digest = two[0].subject.sha256

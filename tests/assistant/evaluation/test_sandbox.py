@@ -20,7 +20,7 @@ from assistant.evaluation.sandbox.sandbox import Sandbox, fault_of, open_sandbox
 from assistant.evaluation.toolchains import Toolchain, bounded
 from tests.assistant.evaluation.attacks import ATTACKS, JAVA_ATTACKS
 
-TIGHT = Limits(cpu_seconds=1, seconds=3.0, processes=48, memory_bytes=512 << 20)
+TIGHT = Limits(cpu_seconds=1, seconds=3.0, longest=60.0, processes=48, memory_bytes=512 << 20)
 
 
 @pytest.fixture
@@ -167,6 +167,32 @@ def test_a_sleeping_program_is_ended_by_the_clock(sandbox: Sandbox) -> None:
     ended = run_python(sandbox, "import time; time.sleep(60)", replace(TIGHT, seconds=0.5))
     assert ended.how == "time"
     assert ended.cpu_seconds < 0.5
+
+
+def test_what_waits_for_a_processor_is_not_ended_by_the_clock(sandbox: Sandbox) -> None:
+    computing = "import time\nwhile time.process_time() < 0.7: pass\nprint('done')"
+    before = os.sched_getaffinity(0)
+    one = min(before)
+    os.sched_setaffinity(0, {one})
+    try:
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+        try:
+            ended = run_python(sandbox, computing, replace(TIGHT, seconds=1.0))
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
+    finally:
+        os.sched_setaffinity(0, before)
+    assert (ended.how, ended.output) == ("exited", "done\n")
+    assert ended.seconds > 1.0  # it did have to wait
+
+
+def test_processes_that_compute_together_are_bounded_in_all(sandbox: Sandbox) -> None:
+    several = "import os\nfor _ in range(3): os.fork()\nwhile True: pass"
+    ended = run_python(sandbox, several, replace(TIGHT, cpu_seconds=20, seconds=1.0))
+    assert ended.how == "time"
+    assert ended.seconds < 30
 
 
 def test_what_a_program_leaves_running_is_killed(sandbox: Sandbox) -> None:

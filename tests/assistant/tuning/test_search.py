@@ -5,8 +5,10 @@ import tomllib
 from pathlib import Path
 
 import gguf
+import numpy as np
 import pytest
 
+from assistant.engine.requantising import requantise
 from assistant.errors import UsageError
 from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called
@@ -14,9 +16,9 @@ from assistant.tuning.candidates import Candidate, candidates
 from assistant.tuning.limits import Limits, parse_bytes, parse_seconds
 from assistant.tuning.recipe_text import recipe_text
 from assistant.tuning.search import Outcome, OutOfTimeError, Row, UnbuildableError, search
-from assistant.tuning.sizes import predicted_size
+from assistant.tuning.sizes import predicted_size, rounded_size
 from prune.gguf_file import GGUFFile
-from tests.prune.tiny_models import write_tiny_model
+from tests.prune.tiny_models import HIDDEN, VOCABULARY, write_tiny_model
 
 _MB = 10**6
 
@@ -29,11 +31,12 @@ class GivenFigures:
         self.asked: list[Candidate] = []
         self.tested: list[Candidate] = []
         self.unbuildable: set[float] = set()
+        self.rounded = 495
         self._budget, self._solved = budget, solved or {}
 
     def size(self, candidate: Candidate) -> int:
         if candidate.recipe is None:
-            return 500 * _MB
+            return 500 * _MB if candidate.file_type is None else self.rounded * _MB
         return (600 if candidate.recipe.vocabulary == "whole" else 450) * _MB
 
     def perplexity_ratio(self, candidate: Candidate) -> float:
@@ -44,7 +47,7 @@ class GivenFigures:
             raise UnbuildableError("there is too little code")
         self.asked.append(candidate)
         if recipe is None:
-            return 1.0
+            return 1.0 if candidate.file_type is None else 1.05
         lost = recipe.sparsity + (0.2 if recipe.pattern != "unstructured" else 0.0)
         return 1.0 + lost * (1.0 if recipe.reconstruction == "none" else 0.5)
 
@@ -79,6 +82,22 @@ def test_what_is_too_large_is_neither_built_nor_recommended() -> None:
     assert outcome.recommended.candidate.label == "b, 30%, distillation, trimmed"
     assert all(each.recipe is not None and each.recipe.vocabulary == "trimmed" for each in laboratory.asked)
     assert why(outcome, "b, dense").dropped == "500 MB is more than 460"
+
+
+def test_a_base_model_rounded_is_recommended_where_it_loses_less_than_pruning() -> None:
+    laboratory = GivenFigures()
+    laboratory.rounded = 440
+    outcome = searched(laboratory, Limits(most_bytes=460 * _MB))
+    assert outcome.recommended is not None
+    assert outcome.recommended.candidate == Candidate("b", file_type="Q4_0")
+    assert outcome.recommended.candidate.label == "b, Q4_0"
+
+
+def test_rounding_that_saves_nothing_is_not_tried() -> None:
+    laboratory = GivenFigures()
+    outcome = searched(laboratory)
+    assert why(outcome, "b, Q3_K_S").dropped == "it is hardly smaller than the base model as it is"
+    assert all(each.file_type is None for each in laboratory.asked)
 
 
 def test_half_of_the_masks_go_before_anything_is_trained() -> None:
@@ -142,6 +161,19 @@ def test_a_plain_files_size_is_known_beforehand(kind: gguf.GGMLQuantizationType,
         assert predicted_size(base, plain) == pytest.approx(rounded.stat().st_size + kept, rel=0.02)
         trimmed = predicted_size(base, dataclasses.replace(plain, vocabulary="trimmed"))
     assert trimmed <= rounded.stat().st_size + kept
+
+
+@pytest.mark.parametrize("file_type", ["Q4_0", "Q3_K_S"])
+@pytest.mark.parametrize("has_output", [True, False])
+def test_a_rounded_files_size_is_known_beforehand(file_type: str, has_output: bool, tmp_path: Path) -> None:
+    more = {"output.weight": np.ones((VOCABULARY, HIDDEN), dtype=np.float32)} if has_output else None
+    path = write_tiny_model(tmp_path / "tiny.gguf", "qwen2", replace=more).path
+    requantise(path, file_type, tmp_path / "rounded.gguf")
+    with GGUFFile(path) as base, GGUFFile(tmp_path / "rounded.gguf") as rounded:
+        metadata = [
+            file.path.stat().st_size - sum(info.size for info in file.tensors.values()) for file in (base, rounded)
+        ]
+        assert rounded_size(base, file_type) - metadata[0] == rounded.path.stat().st_size - metadata[1]
 
 
 def test_a_recipe_survives_its_file(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def request_for(small_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(candidates_module, "DEFAULT_RECIPE", str(tmp_path / "small.toml"))
     monkeypatch.setattr(candidates_module, "_RECONSTRUCTIONS", ("none", "least-squares"))
     monkeypatch.setattr(candidates_module, "_MASKS", ({"sparsity": 0.4}, {"sparsity": 0.5}, {"sparsity": 0.9}))
+    monkeypatch.setattr(candidates_module, "_ROUNDED", ())
     limits = Limits(most_bytes=small_world.joinpath("bases", BASE, "model.gguf").stat().st_size - 1)
 
     def make(**others: Any) -> TuningRequest:
@@ -134,6 +135,26 @@ def test_without_limits_the_base_is_measured_and_no_file_of_a_recipe_is_written(
     assert answer["recommended"]["candidate"] == f"{BASE}, dense"
     assert answer["recommended"]["quality"] == 1.0
     assert answer["recipe_file"] is None
+
+
+def test_a_base_model_rounded_is_made_measured_and_kept(
+    request_for: Callable[..., TuningRequest], small_world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates_module, "_MASKS", ())
+    monkeypatch.setattr(candidates_module, "_ROUNDED", ("Q4_0", "Q3_K_S"))
+    answer = tune(request_for(), Heard().listener())
+    recommended, file = answer["recommended"], Path(answer["file"])
+    assert recommended["file_type"] in file.name
+    assert file.stat().st_size == recommended["bytes"]
+    assert recommended["perplexity_ratio"] != 1.0
+    assert list(file.parent.iterdir()) == [file]
+    assert answer["recipe_file"] is None
+
+    file.unlink()
+    again = Heard()
+    assert tune(request_for(), again.listener())["candidates"] == answer["candidates"]
+    assert file.is_file()
+    assert again.measured == []
 
 
 def test_tasks_in_another_language_are_refused(request_for: Callable[..., TuningRequest], tmp_path: Path) -> None:
