@@ -340,7 +340,7 @@ def test_killed_at_any_moment_the_store_is_whole(machine: Machine) -> None:
         (("--base", "gpt-17"), 2, "'gpt-17'"),
         (("--base", "1.5b"), 2, "sned fetch qwen2.5-coder-1.5b-instruct"),
         (("--sparsity", "1.5"), 2, "1.5"),
-        (("--sparsity", "0"), 2, "choose --vocabulary trimmed"),
+        (("--sparsity", "0", "--vocabulary", "whole"), 2, "choose --vocabulary trimmed"),
         (("--recipe", "fastest"), 2, "balanced, best, fast, trimmed"),
         (("--pattern", "3:5"), 2, "'3:5'"),
         (("--pattern", "4:8", "--sparsity", "0.3"), 2, "leave the sparsity out"),
