@@ -176,11 +176,11 @@ class Session:
         """Once a suggestion was computed and the user pauses, evaluates all of its place's prompt."""
         if ended.cancelled() or ended.exception() is not None or opened.model.closed:
             return
-        opened.model.scheduler.idle(
-            _preparing(request.buffer.uri),
-            lambda cancel: opened.suggester.prepare(request, cancel),
-            opened.suggester.pause(request),
-        )
+        key, pause = _preparing(request.buffer.uri), opened.suggester.pause(request)
+        if pause is None:
+            opened.model.scheduler.cancel(key)  # for another place
+        else:
+            opened.model.scheduler.idle(key, lambda cancel: opened.suggester.prepare(request, cancel), pause)
         opened.model.scheduler.idle(
             _settling(request.buffer.uri), lambda cancel: opened.suggester.settle(request, cancel), _STILL_SECONDS
         )

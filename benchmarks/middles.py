@@ -155,9 +155,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     make = whole_task if arguments.whole else partial(task_from, inside=arguments.inside)
-    tasks = {
-        name_of(task): task for task in read_tasks(arguments.tasks, arguments.sample, make) if task.answer.strip()
-    }
+    tasks = {name_of(task): task for task in read_tasks(arguments.tasks, arguments.sample, make) if task.answer.strip()}
     engine = LlamaEngine(arguments.model, LlamaOptions(threads=arguments.threads))
     vocabulary, forms = engine._model.vocabulary, Forms(find_fim_tokens(engine)).all()
     chosen, journal = arguments.forms or list(forms), Journal(arguments.journal)

@@ -150,8 +150,8 @@ class Suggester:
             == (following.buffer.uri, following.buffer.text, following.offset)
         )
 
-    def pause(self, request: SuggestionRequest) -> float:
-        """For how many seconds the user is not to type before `prepare`. Usable from any thread."""
+    def pause(self, request: SuggestionRequest) -> float | None:
+        """How long the user is not to type before `prepare`: `PlacePrompts.pause`. Usable from any thread."""
         return self._prompts.pause(request)
 
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
