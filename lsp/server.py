@@ -22,8 +22,8 @@ from lsp.buffers import View, folder_of, language_of, view_of
 from lsp.latest import LatestSuggestions
 from lsp.protocol import Protocol
 from lsp.settings import EditorSettings
-from lsp.streams import connection_to, reader_of
 from lsp.status import State, Status, StatusReporter
+from lsp.streams import connection_to, reader_of
 from lsp.suggesting import Suggesting
 
 _log = logging.getLogger("sned.lsp")

@@ -17,7 +17,6 @@ from assistant.suggestion.suggester import Suggester
 from assistant.suggestion.types import Buffer, Suggestion, SuggestionOptions, SuggestionRequest
 from tests.engines import ModellessEngine
 
-
 MISSING = 1000
 
 
