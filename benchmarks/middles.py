@@ -132,13 +132,18 @@ def name_of(task: Task) -> str:
     return sha256("\0".join((task.before, task.after, task.answer)).encode()).hexdigest()[:16]
 
 
+def heading(rows: str, unit: str) -> str:
+    """The line above `row`s."""
+    return f"{rows:30} {unit:>11} {'a character':>11} {'more':>9} {'s.e.':>9} {'likelier':>8} {'less':>6}"
+
+
 def row(name: str, nats: npt.NDArray[np.float64], first: npt.NDArray[np.float64], characters: int) -> str:
     """A form's line of the table."""
     difference = nats - first
     error = float(difference.std(ddof=1)) / len(nats) ** 0.5 if len(nats) > 1 else float("nan")
     lower, higher = int((difference < 0).sum()), int((difference > 0).sum())
     figures = f"{nats.mean():11.3f} {nats.sum() / characters:11.4f} {difference.mean():+9.3f} {error:9.3f}"
-    return f"{name:30} {figures} {lower:>7} {higher:>6}"
+    return f"{name:30} {figures} {lower:>8} {higher:>6}"
 
 
 def main() -> None:
@@ -169,8 +174,7 @@ def main() -> None:
     done = [task for task in tasks if all((task, form) in journal.nats for form in chosen)]
     characters = sum(len(tasks[task].answer) for task in done)
     print(f"{len(done)} tasks of {arguments.tasks.stem}, {arguments.model}")
-    heads = f"{'prompt':30} {'nats a task':>11} {'a character':>11} {'more':>9} {'s.e.':>9} {'likelier':>7} {'less':>6}"
-    print(heads)
+    print(heading("prompt", "nats a task"))
     first = np.array([journal.nats[task, chosen[0]] for task in done])
     for form in chosen if done else ():
         print(row(form, np.array([journal.nats[task, form] for task in done]), first, characters))

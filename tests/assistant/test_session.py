@@ -44,7 +44,7 @@ def test_after_enough_suggestions_the_whole_prompt_is_evaluated_once_the_cursor_
         for number in range(32):
             session.suggest(request(f"{number} * ")).result()
         scheduler.idle("once the cursor rests again", lambda cancel: None, after=1.5).result()
-        last = session.suggest(request("height")).result()
+        last = session.suggest(request("99 * ")).result()
         assert isinstance(last, Suggestion)
         assert last.usage is not None
         assert last.usage.prompt_tokens > 140
