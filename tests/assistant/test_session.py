@@ -79,10 +79,11 @@ class Window:
         """What a suggestion at the end of `before` costs; then all of its prompt is evaluated."""
         path = self.project / name
         buffer = Buffer(path.as_uri(), path, "python", len(before), f"{before}\n")
-        answer = self.session.suggest(SuggestionRequest(buffer, len(before), automatic=True)).result()
-        model = self.models.get(select_model(load_settings(), None, str(self.model)))
-        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 2.5)):
-            model.scheduler.idle(turn, lambda cancel: None, after).result()
+        request = SuggestionRequest(buffer, len(before), automatic=True)
+        answer = self.session.suggest(request).result()
+        opened = self.session._opened
+        assert opened is not None
+        opened.model.scheduler.submit("prepare", lambda cancel: opened.suggester.prepare(request, cancel)).result()
         assert isinstance(answer, Suggestion)
         assert answer.usage is not None
         return answer.usage

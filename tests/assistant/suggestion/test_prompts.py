@@ -65,36 +65,47 @@ def test_a_whole_prompt_is_evaluated_once_so_much_was_asked_that_it_is_worth_it(
         asked(prompts, 1)
         pauses.append(prompts.pause(request()))
     early = pauses.index(pauses[-1])
-    assert set(pauses[:early]) == {None}
+    assert set(pauses[:early]) == {pauses[0]}
+    assert pauses[-1] < pauses[0]
     assert len(set(pauses[early:])) == 1
-    assert 0 < MISSING / early < 10  # tokens of it that each has cost
-    assert prompts.pause(request("file:///b.py")) is None
+    assert 0 < MISSING / early <= 10  # tokens of it that each has cost
+    assert prompts.pause(request("file:///b.py")) == pauses[0]
+
+
+def test_what_is_computed_ahead_is_no_stay() -> None:
+    prompts = place_prompts(Counting())
+    came = prompts.pause(request())
+    for _ in range(MISSING):
+        assert prompts.affordable(request(), prompts.options(request()), ahead=True).shift
+    assert prompts.pause(request()) == came
 
 
 def test_who_has_come_from_a_far_place_has_not_stayed_there_yet() -> None:
     prompts = place_prompts(Counting())
+    came = prompts.pause(request(line=10))
     asked(prompts, MISSING, 10)
     for line in (1000, 500, 1500):  # more than places of a document are kept
         asked(prompts, 1, line)
-        assert prompts.pause(request(line=line)) is None
+        assert prompts.pause(request(line=line)) == came
     asked(prompts, MISSING, 1500)
-    assert prompts.pause(request(line=1500)) is not None
-    assert prompts.pause(request(line=1000)) is None
+    assert prompts.pause(request(line=1500)) < came
+    assert prompts.pause(request(line=1000)) == came
     asked(prompts, 1, 1000)
-    assert prompts.pause(request(line=1000)) is None
+    assert prompts.pause(request(line=1000)) == came
 
 
 def test_an_evaluated_prompt_ends_the_stay_unless_it_was_stopped() -> None:
     engine = Counting()
     prompts = place_prompts(engine)
+    came = prompts.pause(request())
     asked(prompts, MISSING)
     engine.cancelled = True
     prompts.prepare(request(), Cancellation())
-    assert prompts.pause(request()) is not None
+    assert prompts.pause(request()) < came
     engine.cancelled, engine.evaluated = False, []
     prompts.prepare(request(), Cancellation())
     assert engine.evaluated == ["file:///a.py"]
-    assert prompts.pause(request()) is None
+    assert prompts.pause(request()) == came
 
 
 def test_what_was_evaluated_nearby_stands_in_for_a_short_prompt_but_not_too_often() -> None:
