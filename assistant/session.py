@@ -218,7 +218,7 @@ class Session:
         state = self._caches.restore(project, model.engine)
         if state is not None:
             pace.prefill_rate = pace.usual_rate = state.prefill_rate
-            pace.context_budget = state.context_budget
+            pace.context_budget, pace.near_tokens = state.context_budget, state.near_tokens
             self._context.restore(state.context)
         before = model.engine.evaluated_tokens
         model.before_closing.append(lambda: self._save(project, opened, before))
@@ -230,7 +230,7 @@ class Session:
             if engine.evaluated_tokens == evaluated_before:
                 self._caches.keep(project)
             else:
-                state = WarmState(pace.usual_rate, pace.context_budget, self._context.saved())
+                state = WarmState(pace.usual_rate, pace.context_budget, pace.near_tokens, self._context.saved())
                 self._caches.save(project, engine, state)
         except EngineError as error:
             _log.warning("%s", error)

@@ -16,7 +16,7 @@ from assistant.engine.protocol import Engine
 from assistant.errors import EngineError
 from assistant.languages import Language
 from assistant.private_file import UNFINISHED, replacing
-from assistant.suggestion.spots import sequence_names
+from assistant.suggestion.spots import near_name, sequence_names
 
 _log = logging.getLogger("sned.session")
 
@@ -40,11 +40,13 @@ class WarmState:
     Attributes:
         prefill_rate: prompt tokens a second, as measured.
         context_budget: tokens of other files' chunks in prompts.
+        near_tokens: tokens of short prompts.
         context: the chunks, and where they were chosen.
     """
 
     prefill_rate: Annotated[float, pydantic.Field(gt=0, le=1e6)]
     context_budget: Annotated[int, pydantic.Field(ge=0, le=1 << 20)]
+    near_tokens: Annotated[int, pydantic.Field(ge=0, le=1 << 20)]
     context: SavedContext
 
 
@@ -88,7 +90,11 @@ class WarmCaches:
             saved = engine.save_cache(
                 path.with_suffix(_CACHE),
                 context=hashlib.sha256(data).hexdigest(),
-                sequences={name for document in state.context.documents for name in sequence_names(document.uri)},
+                sequences={
+                    name
+                    for document in state.context.documents
+                    for name in (near_name(document.uri), *sequence_names(document.uri))
+                },
                 seconds=_SECONDS,
             )
             with replacing(path.with_suffix(_CONTEXT)) as file:

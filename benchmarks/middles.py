@@ -4,16 +4,19 @@ The loss of a known text moves far less by chance than exact matches do, and tak
 healing has the model write again is counted among the tokens that were possible there, so that forms which cut tokens
 differently can be compared. Beside each mean stands its difference to the first form's with its standard error, by
 pairs. The cursor is put as in infilling.py, whose tasks these are. For evaluation alone: only totals are printed.
+With a journal, a run that was ended goes on where it was, and `--most` bounds what one run adds: every form of a task
+follows the other, so that whatever is there by then can be compared.
 
     python benchmarks/middles.py --model base.gguf --tasks single_line.jsonl --sample 200
-    python benchmarks/middles.py --model base.gguf --tasks random_span_light.jsonl --whole --forms "suffix first"
+    python benchmarks/middles.py --model base.gguf --tasks random_span_light.jsonl --whole --journal spans.jsonl
 """
 
 import argparse
-import time
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -103,11 +106,44 @@ def continuation(prompt: Prompt, task: Task, vocabulary: Vocabulary) -> Continua
     return Continuation(np.array(tokens, np.int32), begin, among)
 
 
+@dataclass
+class Journal:
+    """Nats by task and form, kept in a file of JSON lines as they come; in memory alone without one."""
+
+    path: Path | None
+    nats: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                self.nats[entry["task"], entry["form"]] = entry["nats"]
+
+    def add(self, task: str, form: str, nats: float) -> None:
+        """Keeps a figure."""
+        self.nats[task, form] = nats
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"task": task, "form": form, "nats": nats}) + "\n")
+
+
+def name_of(task: Task) -> str:
+    """A digest of the task, the cursor's place included."""
+    return sha256("\0".join((task.before, task.after, task.answer)).encode()).hexdigest()[:16]
+
+
+def heading(rows: str, unit: str) -> str:
+    """The line above `row`s."""
+    return f"{rows:30} {unit:>11} {'a character':>11} {'more':>9} {'s.e.':>9} {'likelier':>8} {'less':>6}"
+
+
 def row(name: str, nats: npt.NDArray[np.float64], first: npt.NDArray[np.float64], characters: int) -> str:
     """A form's line of the table."""
     difference = nats - first
-    error = float(difference.std(ddof=1)) / len(nats) ** 0.5
-    return f"{name:30} {nats.mean():11.3f} {nats.sum() / characters:11.4f} {difference.mean():+9.3f} {error:9.3f}"
+    error = float(difference.std(ddof=1)) / len(nats) ** 0.5 if len(nats) > 1 else float("nan")
+    lower, higher = int((difference < 0).sum()), int((difference > 0).sum())
+    figures = f"{nats.mean():11.3f} {nats.sum() / characters:11.4f} {difference.mean():+9.3f} {error:9.3f}"
+    return f"{name:30} {figures} {lower:>8} {higher:>6}"
 
 
 def main() -> None:
@@ -119,24 +155,29 @@ def main() -> None:
     parser.add_argument("--inside", action="store_true", help="cursor a third into the line")
     parser.add_argument("--whole", action="store_true", help="all that is missing is to be written, not a line")
     parser.add_argument("--forms", nargs="+", help="names of forms, the one that others are compared with first")
+    parser.add_argument("--journal", type=Path, help="a file that keeps what is measured, of one model and cursor")
+    parser.add_argument("--most", type=int, help="tasks that are measured at most, the journal's aside")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     make = whole_task if arguments.whole else partial(task_from, inside=arguments.inside)
-    tasks = [task for task in read_tasks(arguments.tasks, arguments.sample, make) if task.answer.strip()]
-    characters = sum(len(task.answer) for task in tasks)
+    tasks = {name_of(task): task for task in read_tasks(arguments.tasks, arguments.sample, make) if task.answer.strip()}
     engine = LlamaEngine(arguments.model, LlamaOptions(threads=arguments.threads))
     vocabulary, forms = engine._model.vocabulary, Forms(find_fim_tokens(engine)).all()
-    print(f"{len(tasks)} tasks of {arguments.tasks.stem}, {arguments.model}")
-    print(f"{'prompt':30} {'nats a task':>11} {'a character':>11} {'more':>9} {'s.e.':>9}")
-    first = None
-    for name in arguments.forms or forms:
-        started = time.perf_counter()
-        continuations = [continuation(forms[name](task), task, vocabulary) for task in tasks]
-        losses = continuation_losses(arguments.model, continuations, arguments.threads)
-        nats = np.array([float(each.sum()) for each in losses])
-        first = nats if first is None else first
-        print(f"{row(name, nats, first, characters)}  {time.perf_counter() - started:.0f} s", flush=True)
+    chosen, journal = arguments.forms or list(forms), Journal(arguments.journal)
+    left = [task for task in tasks if any((task, form) not in journal.nats for form in chosen)][: arguments.most]
+    wanted = [(task, form) for task in left for form in chosen if (task, form) not in journal.nats]
+    continuations = [continuation(forms[form](tasks[task]), tasks[task], vocabulary) for task, form in wanted]
+    losses = continuation_losses(arguments.model, continuations, arguments.threads)
+    for (task, form), loss in zip(wanted, losses, strict=True):
+        journal.add(task, form, float(loss.sum()))
     engine.close()
+    done = [task for task in tasks if all((task, form) in journal.nats for form in chosen)]
+    characters = sum(len(tasks[task].answer) for task in done)
+    print(f"{len(done)} tasks of {arguments.tasks.stem}, {arguments.model}")
+    print(heading("prompt", "nats a task"))
+    first = np.array([journal.nats[task, chosen[0]] for task in done])
+    for form in chosen if done else ():
+        print(row(form, np.array([journal.nats[task, form] for task in done]), first, characters))
 
 
 if __name__ == "__main__":

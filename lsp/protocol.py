@@ -1,5 +1,6 @@
 """The protocol with no request left unanswered: pygls only logs those it cannot read, and those after shutdown."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Generator
@@ -10,6 +11,9 @@ from typing import Any
 
 from cattrs import Converter
 from lsprotocol.types import (
+    EXIT,
+    METHOD_TO_TYPES,
+    SHUTDOWN,
     TEXT_DOCUMENT_DID_CHANGE,
     WORKSPACE_EXECUTE_COMMAND,
     DidChangeTextDocumentParams,
@@ -20,7 +24,7 @@ from lsprotocol.types import (
     ResponseErrorMessage,
     TextDocumentSyncKind,
 )
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.json_rpc import RPCMessage
@@ -41,6 +45,7 @@ class Protocol(LanguageServerProtocol):
         """As pygls makes it for a server."""
         super().__init__(server, converter)
         self._request_futures = self._pending = PendingFutures()
+        self._closing: Future[Any] | None = None
 
     def use_fast_documents(self) -> None:
         """Keeps the documents in `lsp.documents`; to be called while initialising, before any is open."""
@@ -51,6 +56,11 @@ class Protocol(LanguageServerProtocol):
             list(pygls_workspace.folders.values()),
             pygls_workspace.position_encoding,
         )
+
+    async def closed(self) -> None:
+        """Waits until a shutdown that was asked for is answered, if one was."""
+        if self._closing is not None:
+            await asyncio.wait([asyncio.wrap_future(self._closing)])
 
     @property
     def work_done_token(self) -> ProgressToken | None:
@@ -78,7 +88,10 @@ class Protocol(LanguageServerProtocol):
             return super().structure_message(data)
         except JsonRpcException as error:
             if "method" in data and isinstance(data.get("id"), int | str):
-                self._send_response(data["id"], error=error.to_response_error())
+                # pygls cannot read an unknown method's request without parameters, which may be left out.
+                known = data["method"] in METHOD_TO_TYPES
+                reason = error if known else JsonRpcMethodNotFound.of(data["method"])
+                self._send_response(data["id"], error=reason.to_response_error())
             raise
 
     def handle_message(self, message: RPCMessage) -> None:
@@ -87,11 +100,18 @@ class Protocol(LanguageServerProtocol):
         if self._shutdown and method is not None and name is not None:
             error = ResponseError(ErrorCodes.InvalidRequest, "The server is shutting down.")
             self._send_response(name, error=error)
+        elif method == EXIT and self._closing is not None and not self._closing.done():
+            # Its answer comes first, and what it waits for would be cut off.
+            self._closing.add_done_callback(
+                lambda _: asyncio.get_running_loop().call_soon(self.handle_message, message)
+            )
         elif self._shutdown or method is None or message.jsonrpc != self.VERSION:
             super().handle_message(message)
         # What follows is pygls's, but for its checks of the message's type: they cost as much as the rest.
         elif name is not None:
             copy_context().run(self._handle_request, name, method, params)
+            if method == SHUTDOWN:
+                self._closing = self._pending.get(name)
         else:
             copy_context().run(self._handle_notification, method, params)
 

@@ -22,8 +22,8 @@ from lsp.buffers import View, folder_of, language_of, view_of
 from lsp.latest import LatestSuggestions
 from lsp.protocol import Protocol
 from lsp.settings import EditorSettings
-from lsp.standard_input import reader_of
 from lsp.status import State, Status, StatusReporter
+from lsp.streams import connection_to, reader_of
 from lsp.suggesting import Suggesting
 
 _log = logging.getLogger("sned.lsp")
@@ -58,17 +58,22 @@ class SnedServer(LanguageServer):
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def serve_client(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
-        """Serves one client on two streams until it exits or goes away: `start_io` without its threads."""
-        self._stop_event = Event()
+        """Serves one client on two streams until it goes away: `start_io` without its threads.
+
+        Raises:
+            SystemExit: the client has sent `exit`; the status is 1 without a shutdown before, as the protocol has it.
+        """
         self.protocol.set_writer(StdoutWriter(stdout))
-        try:
-            asyncio.run(self._serve(stdin, self._stop_event))
-        except BrokenPipeError:
-            _log.error("the client has gone away")
-        except (KeyboardInterrupt, SystemExit):
-            pass  # as `exit` ends it
-        finally:
-            self.shutdown()  # type: ignore[no-untyped-call]
+        self._run(self._serve_streams(stdin))
+
+    def serve_connection(self, host: str, port: int) -> None:
+        """Serves the first client that connects to a port, as `serve_client` does.
+
+        Raises:
+            UsageError: the port is taken, or not ours to take.
+            SystemExit: as `serve_client`.
+        """
+        self._run(self._serve_connection(host, port))
 
     def view(self, uri: str) -> View | None:
         """The document called `uri` as it is now; None if it is not open."""
@@ -120,11 +125,31 @@ class SnedServer(LanguageServer):
         """Answers what cannot be read and logs it; a client's slip is not shown to its user."""
         self.protocol.answer_unreadable(error)
 
-    async def _serve(self, stdin: BinaryIO, stop: Event) -> None:
+    def _run(self, serving: Coroutine[Any, Any, None]) -> None:
+        try:
+            asyncio.run(serving)
+        except (BrokenPipeError, ConnectionResetError):
+            _log.error("the client has gone away")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.shutdown()  # type: ignore[no-untyped-call]
+
+    async def _serve_streams(self, stdin: BinaryIO) -> None:
+        await self._serve(reader_of(stdin))
+
+    async def _serve_connection(self, host: str, port: int) -> None:
+        reader, writer = await connection_to(host, port)
+        self.protocol.set_writer(writer)
+        await self._serve(reader)
+
+    async def _serve(self, stream: asyncio.StreamReader) -> None:
+        self._stop_event = stop = Event()
         # pygls takes any object with these two methods for a reader.
-        reader: Any = reader_of(stdin)
+        reader: Any = stream
         with suppress(asyncio.IncompleteReadError):  # the client went away in the middle of a message
             await run_async(stop, reader, self.protocol, error_handler=self.report_server_error)
+        await self.protocol.closed()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -48,7 +48,11 @@ async def shut_down(server: SnedServer, *_: None) -> None:
 
 
 def serve(settings: Settings, stdin: BinaryIO, stdout: BinaryIO) -> None:
-    """Serves one client until it exits or goes away."""
+    """Serves one client until it goes away.
+
+    Raises:
+        SystemExit: it has sent `exit`.
+    """
     server = create_server(settings)
     try:
         server.serve_client(stdin, stdout)
@@ -57,10 +61,15 @@ def serve(settings: Settings, stdin: BinaryIO, stdout: BinaryIO) -> None:
 
 
 def serve_tcp(settings: Settings, port: int) -> None:
-    """Serves one client, which connects to `port` on this machine, until it exits or goes away."""
+    """Serves one client, which connects to `port` on this machine, until it goes away.
+
+    Raises:
+        UsageError: the port is taken, or not ours to take.
+        SystemExit: as `serve`.
+    """
     server = create_server(settings)
     try:
-        server.start_tcp("127.0.0.1", port)
+        server.serve_connection("127.0.0.1", port)
     finally:
         server.sessions.close()
 

@@ -12,7 +12,7 @@ from assistant.engine.protocol import Engine, StopReason
 from assistant.fim import FileName
 from assistant.grammars import grammar_of
 from assistant.suggestion.pace import Pace
-from assistant.suggestion.spots import FAR_CHARACTERS, Spots, sequence_names
+from assistant.suggestion.spots import FAR_CHARACTERS, Spots, near_name, sequence_names
 from assistant.suggestion.types import Buffer, SuggestionOptions, SuggestionRequest
 from assistant.window import CountTokens, WindowSize, window_before
 
@@ -23,12 +23,13 @@ _LEAST_NEAR_TOKENS = 128
 # What was evaluated after other text only stands in for a prompt's own. Of 40 lines to infill 23 were right without, 21
 # after 4 moves from line to line, 19 or 20 after 14 (benchmarks/shifting.py); each saved the evaluation of 200 tokens.
 _MOST_MOVES = 4
-# Who has asked so often at a place stays there: the whole prompt is evaluated in the first pause that is one, and not
-# the time between two keys of a word, of which little is left once it is known to be long.
-_STAYS = 3
+# Who will stay at a place is not known: as with renting or buying, the whole prompt is evaluated once so much was asked
+# for there that a suggestion has cost no more than so many of its tokens.
+_TOKENS_A_REQUEST = 10
+# In the first pause that is one, and not the time between two keys of a word, of which little is left once it is known.
 _PAUSE_SECONDS = 0.5
-# Many only look at a place, or go on after a word. Where the cursor rests nothing is lost.
-_REST_SECONDS = 2.0
+# Or once nobody has typed for so long that nothing is lost: who comes back finds all of it.
+_REST_SECONDS = 60.0
 # So far may the text next to the cursor grow: moved on at its beginning, all of it would be evaluated again.
 _GROWTH = 2
 _HEAD_CHARACTERS = 64
@@ -68,6 +69,7 @@ class _Stay:
     Attributes:
         offset: where the last one was asked for.
         requests: how many there were.
+        missing: tokens of the whole prompt that nothing was evaluated of, at the last one.
         size: of the window that they have, when it was chosen.
         start: where that begins in the document.
         head: with what.
@@ -75,6 +77,7 @@ class _Stay:
 
     offset: int
     requests: int
+    missing: int
     size: WindowSize
     start: int
     head: str
@@ -122,10 +125,10 @@ class PlacePrompts:
             window=options.window,
         )
 
-    def affordable(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
+    def affordable(self, request: SuggestionRequest, options: CompletionOptions, *, ahead: bool = False) -> Task:
         """The task with its whole prompt if that is evaluated soon enough, if need be with what was elsewhere before.
 
-        Else with the text next to the cursor alone.
+        Else with the text next to the cursor alone. What is only computed `ahead` does not count as a stay there.
         """
         whole = self._whole(request, options)
         patience = self._options.patience * (1 if request.automatic else _PATIENCE_WHEN_ASKED)
@@ -139,7 +142,11 @@ class PlacePrompts:
             return replace(whole, shift=True)
         if missing <= affordable:
             return whole
-        return self._near_cursor(request, whole, affordable)
+        task, stay = self._near_cursor(request, whole, affordable)
+        if ahead:
+            return replace(task, shift=True)
+        self._stays[whole.place.sequence] = replace(stay, requests=stay.requests + 1, missing=missing)
+        return replace(task, shift=self._may_shift(task))
 
     def is_cheap(self, task: Task) -> bool:
         """Whether little of a task's prompt has to be evaluated."""
@@ -149,8 +156,9 @@ class PlacePrompts:
     def pause(self, request: SuggestionRequest) -> float:
         """For how many seconds the user is not to type before `prepare`. Usable from any thread."""
         stays = [self._stays.get(name) for name in sequence_names(request.buffer.uri)]
-        near = (each.requests for each in stays if each is not None and each.is_near(request.offset))
-        return _PAUSE_SECONDS if max(near, default=0) >= _STAYS else _REST_SECONDS
+        near = (each for each in stays if each is not None and each.is_near(request.offset))
+        worth = any(_TOKENS_A_REQUEST * each.requests >= each.missing for each in near)
+        return _PAUSE_SECONDS if worth else _REST_SECONDS
 
     def prepare(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Evaluates the whole prompt of the request's place, so that the next request there is answered from it.
@@ -207,26 +215,44 @@ class PlacePrompts:
         place = replace(whole.place, chunks=choice.chunks)
         return self._completer.task(request.before, request.after, whole.options, place), choice
 
-    def _near_cursor(self, request: SuggestionRequest, whole: Task, affordable: int) -> Task:
+    def _near_cursor(self, request: SuggestionRequest, whole: Task, affordable: int) -> tuple[Task, _Stay]:
         """The task with the text next to the cursor alone, which begins where it did at the last key if that is near.
 
-        It has a sequence of its own: what has been evaluated of the whole prompt stays.
+        It has a sequence of its own: what has been evaluated of the whole prompt stays. The stay is that before it.
         """
-        before, sequence = request.before, whole.place.sequence
-        stay = self._stays.get(sequence)
+        stay = self._stays.get(whole.place.sequence)
         if stay is not None and not stay.is_near(request.offset):
             stay = None
-        if stay is not None and stay.still_fits(before, affordable, self._engine.count_tokens):
-            size, start = stay.size, stay.start
-        else:
-            size = whole.options.window.within(affordable)
-            start = len(before) - len(window_before(before, size, self._engine.count_tokens))
-        requests = 1 + (stay.requests if stay is not None else 0)
-        self._stays[sequence] = _Stay(request.offset, requests, size, start, before[start : start + _HEAD_CHARACTERS])
+        if stay is not None and stay.still_fits(request.before, affordable, self._engine.count_tokens):
+            task = self._beginning_at(stay.start, stay.size, request, whole)
+            if self._uncached_shifted(task) <= affordable:  # else it was a jump, which costs more than a new place
+                return task, replace(stay, offset=request.offset)
+        tokens = self._pace.near(self._options.patience) if request.automatic else affordable
+        size = whole.options.window.within(max(tokens, _LEAST_NEAR_TOKENS))
+        start = len(request.before) - len(window_before(request.before, size, self._engine.count_tokens))
+        head = request.before[start : start + _HEAD_CHARACTERS]
+        requests = stay.requests if stay is not None else 0
+        return self._beginning_at(start, size, request, whole), _Stay(request.offset, requests, 0, size, start, head)
+
+    def _beginning_at(self, start: int, size: WindowSize, request: SuggestionRequest, whole: Task) -> Task:
+        """The task with the text from `start` on alone."""
         options = replace(whole.options, window=replace(size, before=_GROWTH * size.before))
-        near = replace(whole.place, chunks=(), sequence=f"{request.buffer.uri} near")
-        task = self._completer.task(before[start:], request.after, options, near)
-        return replace(task, before=before)
+        near = replace(whole.place, chunks=(), sequence=near_name(request.buffer.uri))
+        task = self._completer.task(request.before[start:], request.after, options, near)
+        return replace(task, before=request.before)
+
+    def _may_shift(self, task: Task) -> bool:
+        """Whether what was evaluated elsewhere stands in for a task's prompt: not at many places one after the other.
+
+        Then it is evaluated anew.
+        """
+        sequence = task.place.sequence
+        if self._uncached_shifted(task) > _FEW_TOKENS:
+            if self._moves.get(sequence, 0) >= _MOST_MOVES:
+                self._moves.pop(sequence)
+                return False
+            self._moved(sequence)
+        return True
 
     def _moved(self, sequence: str) -> None:
         self._moves[sequence] = self._moves.get(sequence, 0) + 1

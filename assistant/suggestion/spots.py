@@ -30,6 +30,11 @@ class Spots:
         return sequence_names(uri)[nearest]
 
 
+def near_name(uri: str) -> str:
+    """The sequence of a document's short prompts, of the text next to the cursor."""
+    return f"{uri} near"
+
+
 def sequence_names(uri: str) -> tuple[str, ...]:
-    """The sequences that a document may have."""
+    """The sequences that a document's places may have."""
     return (uri, *(f"{uri} {number}" for number in range(1, _SPOTS)))

@@ -112,8 +112,9 @@ class Suggester:
         started = time.perf_counter()
         if cancel.is_set():
             return NoSuggestion(Refusal.CANCELLED.value)
-        task = self._prompts.affordable(request, options)
-        if underway is not None and underway.ahead and not self._prompts.is_cheap(task):
+        ahead = underway is not None and underway.ahead
+        task = self._prompts.affordable(request, options, ahead=ahead)
+        if ahead and not self._prompts.is_cheap(task):
             return NoSuggestion(Refusal.CANCELLED.value)
         completion = self._completer.perform(task, cancel, underway.wrote if underway is not None else None)
         self._pace.measure(completion.usage)

@@ -6,6 +6,9 @@ else the machine does troubles both. The project is the repository as it was bef
 
     python benchmarks/typing --model base.gguf --llama-server PATH/llama-server
 
+What a server evaluates depends on how often it is fast enough to be asked at all. With `--patient` every request is
+answered, as on a machine that is fast enough for both: then its counts tell, and its times do not.
+
 llama-server is built from llama.cpp's sources, which llama-cpp-python's source distribution holds:
 `cmake -B build -DCMAKE_BUILD_TYPE=Release -DLLAMA_BUILD_TESTS=OFF -DLLAMA_CURL=OFF`, target `llama-server`.
 """
@@ -37,11 +40,12 @@ _LONGEST_QUIETING = 15.0
 
 @dataclass
 class Seat:
-    """A person's place: an assistant, its process and the editor."""
+    """A person's place: an assistant, its process and the editor; one who is `patient` waits for each answer."""
 
     assistant: Assistant
     process: psutil.Process
     editor: Editor
+    patient: bool = False
 
 
 async def make(seat: Seat, edit: Edit, number: int) -> None:
@@ -56,6 +60,8 @@ async def make(seat: Seat, edit: Edit, number: int) -> None:
     while position < len(edit.inserted):
         for stroke in typing(edit.inserted, position, Random(f"{number} {position}")):
             position += await strike(seat, stroke, edit.inserted[position:])
+    if seat.patient:
+        await seat.assistant.answered()
     await quiet(seat.process)
 
 
@@ -72,6 +78,8 @@ async def count(seat: Seat, sign: int) -> None:
 async def strike(seat: Seat, stroke: Stroke, meant: str = "") -> int:
     """Pauses and makes a stroke, or takes what is suggested instead; gives how much of `meant` is written then."""
     await asyncio.sleep(stroke.pause)
+    if seat.patient:
+        await seat.assistant.answered()
     measures = seat.editor.measures
     taken = seat.editor.wanted(meant) if stroke.looks else ""
     measures.taken += len(taken)
@@ -139,7 +147,8 @@ async def run(arguments: argparse.Namespace) -> None:
         seats = []
         for assistant in assistants:
             editor = Editor(Path(arguments.file), texts[0])
-            seats.append(Seat(assistant, await assistant.start(project, editor), editor))
+            process = await assistant.start(project, editor)
+            seats.append(Seat(assistant, process, editor, arguments.patient))
             await quiet(seats[-1].process)
             await count(seats[-1], -1)
         for number, edit in enumerate(edit for old, new in pairwise(texts) for edit in edits(old, new)):
@@ -182,6 +191,7 @@ def main() -> None:
     parser.add_argument("--strokes", type=int, default=500, help="ends after the change that has so many made")
     parser.add_argument("--context", type=int, default=4096, help="llama-server's tokens of context; sned has as many")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--patient", action="store_true", help="no key is struck before the last one's answer is there")
     asyncio.run(run(parser.parse_args()))
 
 

@@ -107,6 +107,10 @@ class Assistant(Protocol):
         """Hears of a stroke, and sees to it that the editor shows a suggestion."""
         ...
 
+    async def answered(self) -> None:
+        """Waits until everything that was asked is answered."""
+        ...
+
     async def evaluated_tokens(self) -> float:
         """Tokens that the model evaluated since the start."""
         ...

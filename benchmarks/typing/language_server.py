@@ -47,7 +47,8 @@ class LanguageServer:
         self._client.text_document_did_open(
             types.DidOpenTextDocumentParams(types.TextDocumentItem(self._uri, "python", 0, editor.text))
         )
-        await self._suggest(-1)
+        self._asked = asyncio.create_task(self._suggest(-1))
+        await self._asked
         server = self._client._server
         assert server is not None, "the server ended at its start"
         return psutil.Process(server.pid)
@@ -66,6 +67,10 @@ class LanguageServer:
             )
         self._editor.measures.asked += 1
         self._asked = asyncio.create_task(self._suggest(self._editor.strokes))
+
+    async def answered(self) -> None:
+        """The last request is: those before it are answered before it is."""
+        await self._asked
 
     async def evaluated_tokens(self) -> float:
         """As the status tells."""

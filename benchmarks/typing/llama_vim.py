@@ -41,7 +41,7 @@ class LlamaVim:
         options = {"-m": model, "-c": context, "-t": threads, "-np": 1, "-b": 1024, "-ub": 1024, "--cache-reuse": 256}
         self._command = [server, "--port", port, "--metrics", "--no-webui"]
         self._command += [word for option in options.items() for word in option]
-        self._http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        self._http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=600)
         self._cache: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._chunks: list[tuple[str, ...]] = []
         self._queued: list[tuple[str, ...]] = []
@@ -82,6 +82,11 @@ class LlamaVim:
         self._show()
         self._ask(None)
 
+    async def answered(self) -> None:
+        """No request is under way, and none waits for one that was."""
+        while self._retry is not None or (self._job is not None and not self._job.done()):
+            await asyncio.sleep(_RETRY_SECONDS / 4)
+
     async def evaluated_tokens(self) -> float:
         """As the metrics tell: tokens of prompts, counted batch by batch, and tokens that were written.
 
@@ -120,6 +125,7 @@ class LlamaVim:
         loop = asyncio.get_running_loop()
         if self._retry is not None:
             self._retry.cancel()
+            self._retry = None
         if self._job is not None and not self._job.done():
             self._retry = loop.call_later(_RETRY_SECONDS, self._ask, hint)
             return

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Self
 
 import pytest
@@ -17,6 +16,7 @@ from assistant.session import Session
 from assistant.settings import load_settings
 from assistant.suggestion.types import Buffer, Suggestion, SuggestionOptions, SuggestionRequest
 from assistant.warm_cache import WarmCaches
+from assistant.window import WindowSize
 
 pytestmark = pytest.mark.model
 
@@ -29,27 +29,26 @@ def request(typed: str) -> SuggestionRequest:
     return SuggestionRequest(buffer, len(BEFORE) + len(typed))
 
 
-def test_after_a_suggestion_the_whole_prompt_is_evaluated_once_the_cursor_rests(base_model: Path) -> None:
+def test_after_enough_suggestions_the_whole_prompt_is_evaluated_once_the_cursor_rests(base_model: Path) -> None:
     settings = load_settings()
     selection = select_model(settings, None, str(base_model))
     models = OpenModels(settings)
     session = Session(None, None, lambda: selection, models)
-    session.use_options(SuggestionOptions(max_tokens=16, patience=0.25))
+    session.use_options(SuggestionOptions(max_tokens=4, patience=0.0, window=WindowSize(before=180, after=20)))
     try:
         session.open().result()
-        answered = Event()
-        first = session.suggest(request(""))
-        first.add_done_callback(lambda _: answered.set())
-        answered.wait()
+        assert isinstance(session.suggest(request("")).result(), Suggestion)
         scheduler = models.get(selection).scheduler
-        scheduler.idle("at once", lambda cancel: None).result()
-        assert session.evaluated_tokens < 300
         scheduler.idle("once the cursor rests", lambda cancel: None, after=2.5).result()
-        second = session.suggest(request("height")).result()
-        assert isinstance(second, Suggestion)
-        assert second.usage is not None
-        assert second.usage.prompt_tokens > 400
-        assert second.usage.prompt_tokens - second.usage.cached_tokens < 8
+        assert session.evaluated_tokens < 140
+        for number in range(32):
+            session.suggest(request(f"{number} * ")).result()
+        scheduler.idle("once the cursor rests again", lambda cancel: None, after=1.5).result()
+        last = session.suggest(request("99 * ")).result()
+        assert isinstance(last, Suggestion)
+        assert last.usage is not None
+        assert last.usage.prompt_tokens > 140
+        assert last.usage.prompt_tokens - last.usage.cached_tokens < 8
     finally:
         session.close()
         models.close()
@@ -80,10 +79,11 @@ class Window:
         """What a suggestion at the end of `before` costs; then all of its prompt is evaluated."""
         path = self.project / name
         buffer = Buffer(path.as_uri(), path, "python", len(before), f"{before}\n")
-        answer = self.session.suggest(SuggestionRequest(buffer, len(before), automatic=True)).result()
-        model = self.models.get(select_model(load_settings(), None, str(self.model)))
-        for turn, after in (("its preparation was submitted", 0.0), ("it has run", 2.5)):
-            model.scheduler.idle(turn, lambda cancel: None, after).result()
+        request = SuggestionRequest(buffer, len(before), automatic=True)
+        answer = self.session.suggest(request).result()
+        opened = self.session._opened
+        assert opened is not None
+        opened.model.scheduler.submit("prepare", lambda cancel: opened.suggester.prepare(request, cancel)).result()
         assert isinstance(answer, Suggestion)
         assert answer.usage is not None
         return answer.usage

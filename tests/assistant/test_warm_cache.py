@@ -31,10 +31,10 @@ contexts = st.builds(
     st.lists(documents, min_size=1, max_size=3).map(tuple),
     st.lists(st.builds(SavedVisit, texts, texts, texts), max_size=3).map(tuple),
 )
-states = st.builds(WarmState, st.floats(0.1, 1e6), numbers, contexts)
+states = st.builds(WarmState, st.floats(0.1, 1e6), numbers, numbers, contexts)
 shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
-STATE = WarmState(120.0, 512, SavedContext((SavedDocument(URI, 3, "\n", (SavedChunk("b.py", "x = 1\n", 2.0),)),)))
+STATE = WarmState(120.0, 512, 128, SavedContext((SavedDocument(URI, 3, "\n", (SavedChunk("b.py", "x = 1\n", 2.0),)),)))
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_only_the_owner_may_read_them(run: Run) -> None:
 
 
 def test_nothing_is_saved_of_a_project_without_prompts(run: Run) -> None:
-    assert run.save(WarmState(100.0, 0, SavedContext())) == 0
+    assert run.save(WarmState(100.0, 0, 0, SavedContext())) == 0
     assert run.files() == []
 
 

@@ -1,7 +1,8 @@
 """The server on an engine whose speed and faults a test chooses: for what is about timing, not about suggestions.
 
-Run it as `python -m tests.lsp.slow_server SECONDS_A_PIECE [FAULT]`; generations are told on standard error, but for two
-faults that are none: `quiet`, and `answering`, with which nothing is computed ahead either.
+Run it as `python -m tests.lsp.slow_server SECONDS_A_PIECE [FAULT [OPTION...]]`, with options of `sned lsp`; generations
+are told on standard error, but for two faults that are none: `quiet`, and `answering`, with which nothing is computed
+ahead either.
 """
 
 import sys
@@ -106,4 +107,4 @@ if __name__ == "__main__":
         assistant.session.Session.look_ahead = assistant.session.Session._prepare = lambda *_: None
     real_create_server = lsp.start.create_server
     lsp.start.create_server = create_server
-    sys.exit(main(["lsp"]))
+    sys.exit(main(["lsp", *sys.argv[3:]]))

@@ -157,6 +157,8 @@ async def test_what_makes_no_sense_is_answered_with_errors_and_the_server_lives(
     assert "result" in await wire.answer(2)
     await wire.send(id=3, method="textDocument/telepathy", params={"x": [1, {"y": None}]})
     assert (await wire.answer(3))["error"]["code"] == types.ErrorCodes.MethodNotFound.value
+    await wire.send(id=10, method="textDocument/telepathy")  # parameters may be left out
+    assert (await wire.answer(10))["error"]["code"] == types.ErrorCodes.MethodNotFound.value
     await wire.send(id=4, method="textDocument/completion", params={"position": "everywhere"})
     assert (await wire.answer(4))["error"]["code"] == types.ErrorCodes.InvalidParams.value
     place = {"textDocument": {"uri": URI}, "position": {"line": -1, "character": 0}}

@@ -46,11 +46,11 @@ async def evaluated(editor: Editor) -> int:
     return int(session["evaluatedTokens"])
 
 
-async def prepared(editor: Editor) -> None:
-    """Waits until the whole prompt has been evaluated: there is nothing more to do."""
+async def still(editor: Editor) -> None:
+    """Waits until there is nothing more to do."""
     tokens, rounds = 0, 0
     async with asyncio.timeout(120):
-        while tokens < 200 or rounds < 8:
+        while rounds < 8:
             await asyncio.sleep(0.5)
             before, tokens = tokens, await evaluated(editor)
             rounds = rounds + 1 if tokens == before else 0
@@ -65,7 +65,7 @@ def decoded(tokens: int) -> bool:
 async def test_the_next_start_evaluates_only_what_is_new(editor: Callable[..., Editor], end: str) -> None:
     async with editor() as first:
         assert not decoded(await first_suggestion(first))
-        await prepared(first)
+        await still(first)
         process = first.client._server
         assert process is not None
         if end == "SIGTERM":

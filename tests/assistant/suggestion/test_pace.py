@@ -35,6 +35,15 @@ def test_a_fast_machine_soon_affords_more() -> None:
     assert pace.afford(CONTEXT, AROUND) == 2048
 
 
+def test_a_short_prompt_keeps_its_length_until_the_speed_has_changed_much() -> None:
+    pace = Pace()
+    lengths = []
+    for rate in (100.0, 140.0, 80.0, 300.0, 250.0, 90.0):
+        pace.measure(evaluated(100, rate))
+        lengths.append(pace.near(2.0))
+    assert lengths == [200, 200, 200, 600, 600, 180]
+
+
 def test_few_tokens_and_cancelled_prompts_tell_nothing() -> None:
     pace = Pace()
     pace.measure(evaluated(63, 5.0))

@@ -17,6 +17,8 @@ from assistant.suggestion.suggester import Suggester
 from assistant.suggestion.types import Buffer, Suggestion, SuggestionOptions, SuggestionRequest
 from tests.engines import ModellessEngine
 
+MISSING = 1000
+
 
 class Counting(ModellessEngine):
     """Has nothing of any prompt until it was evaluated."""
@@ -25,9 +27,12 @@ class Counting(ModellessEngine):
         super().__init__(ModelInfo("none", "none", 1, 1, 4096))
         self.evaluated: list[str] = []
         self.cancelled = False
+        self.near = 60  # tokens of the short prompts, beside what was evaluated for the last of them
 
     def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
-        return 1 if sequence in self.evaluated else 1000
+        if sequence.endswith(" near"):
+            return self.near
+        return 1 if sequence in self.evaluated else MISSING
 
     def prefill(
         self, prompt: Prompt, cancel: Cancellation | None = None, *, sequence: str = "", shift: bool = False
@@ -53,22 +58,36 @@ def asked(prompts: PlacePrompts, times: int, line: int = 1000) -> None:
         assert task.place.sequence == "file:///a.py near"
 
 
-def test_who_stays_at_a_place_has_its_whole_prompt_evaluated_in_a_shorter_pause() -> None:
+def test_a_whole_prompt_is_evaluated_once_so_much_was_asked_that_it_is_worth_it() -> None:
     prompts = place_prompts(Counting())
     pauses = [prompts.pause(request())]
-    for _ in range(10):
+    for _ in range(MISSING):
         asked(prompts, 1)
         pauses.append(prompts.pause(request()))
-    assert pauses == sorted(pauses, reverse=True)
-    assert pauses[0] == pauses[1] > pauses[-1]
+    early = pauses.index(pauses[-1])
+    assert set(pauses[:early]) == {pauses[0]}
+    assert pauses[-1] < pauses[0]
+    assert len(set(pauses[early:])) == 1
+    assert 0 < MISSING / early <= 10  # tokens of it that each has cost
     assert prompts.pause(request("file:///b.py")) == pauses[0]
+
+
+def test_what_is_computed_ahead_is_no_stay() -> None:
+    prompts = place_prompts(Counting())
+    came = prompts.pause(request())
+    for _ in range(MISSING):
+        assert prompts.affordable(request(), prompts.options(request()), ahead=True).shift
+    assert prompts.pause(request()) == came
 
 
 def test_who_has_come_from_a_far_place_has_not_stayed_there_yet() -> None:
     prompts = place_prompts(Counting())
     came = prompts.pause(request(line=10))
-    for line in (1000, 10, 500, 1500):  # more than places of a document are kept
-        asked(prompts, 10, line)
+    asked(prompts, MISSING, 10)
+    for line in (1000, 500, 1500):  # more than places of a document are kept
+        asked(prompts, 1, line)
+        assert prompts.pause(request(line=line)) == came
+    asked(prompts, MISSING, 1500)
     assert prompts.pause(request(line=1500)) < came
     assert prompts.pause(request(line=1000)) == came
     asked(prompts, 1, 1000)
@@ -79,7 +98,7 @@ def test_an_evaluated_prompt_ends_the_stay_unless_it_was_stopped() -> None:
     engine = Counting()
     prompts = place_prompts(engine)
     came = prompts.pause(request())
-    asked(prompts, 8)
+    asked(prompts, MISSING)
     engine.cancelled = True
     prompts.prepare(request(), Cancellation())
     assert prompts.pause(request()) < came
@@ -87,6 +106,36 @@ def test_an_evaluated_prompt_ends_the_stay_unless_it_was_stopped() -> None:
     prompts.prepare(request(), Cancellation())
     assert engine.evaluated == ["file:///a.py"]
     assert prompts.pause(request()) == came
+
+
+def test_what_was_evaluated_nearby_stands_in_for_a_short_prompt_but_not_too_often() -> None:
+    engine = Counting()
+    prompts = place_prompts(engine)
+    shifts = []
+    for line in range(1000, 1010):
+        shifts.append(prompts.affordable(request(line=line), prompts.options(request(line=line))).shift)
+        engine.near = 1
+        typed_on = prompts.affordable(request(line=line), prompts.options(request(line=line)))
+        assert typed_on.shift  # or what was moved would be evaluated for a key
+        engine.near = 60
+    assert True in shifts
+    assert shifts.index(False) == 4
+    assert shifts[5:9] == shifts[:4]
+
+
+def test_after_a_jump_a_short_prompt_is_not_longer_than_at_a_new_place() -> None:
+    engine = Counting()
+    prompts = place_prompts(engine)
+
+    def first_line(line: int) -> str:
+        now = request(line=line)
+        text = prompts.affordable(now, prompts.options(now)).prompt.segments[-1].text
+        return text.partition("\n")[0]
+
+    began = first_line(1000)
+    assert first_line(1003) == began
+    engine.near = 500
+    assert first_line(1003) != began
 
 
 def typed(text: str) -> SuggestionRequest:

@@ -1,10 +1,12 @@
-"""Standard input in the server's own thread: pygls reads each line of a message in a thread of a pool."""
+"""A client's messages in the server's own thread: pygls reads each line of standard input in a thread of a pool."""
 
 import asyncio
 import os
 from contextlib import suppress
 from threading import Thread
 from typing import BinaryIO
+
+from assistant.errors import UsageError
 
 # As much as a pipe holds.
 _CHUNK = 1 << 16
@@ -39,6 +41,35 @@ def reader_of(stdin: BinaryIO) -> asyncio.StreamReader:
         # A daemon: nobody can wake it before something comes.
         Thread(target=_read_all, args=(descriptor, reader, loop), name="sned-stdin", daemon=True).start()
     return reader
+
+
+async def connection_to(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Both ways of the first connection to a port; then nobody listens there any more.
+
+    Raises:
+        UsageError: the port is taken, or not ours to take.
+    """
+    loop = asyncio.get_running_loop()
+    connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = loop.create_future()
+
+    def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if connected.done():
+            writer.close()
+        else:
+            connected.set_result((reader, writer))
+
+    def protocol() -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(InTurn(_LONGEST_LINE), connect)
+
+    try:
+        listening = await loop.create_server(protocol, host, port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise UsageError(f"Nobody can listen on port {port} of {host} ({reason}); choose another port.") from None
+    try:
+        return await connected
+    finally:
+        listening.close()
 
 
 def _read(descriptor: int) -> bytes:

@@ -1,16 +1,20 @@
-"""What comes on standard input, however it is connected."""
+"""What a client sends, however it is connected, and how it ends."""
 
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from lsp.standard_input import reader_of
+from lsp.streams import reader_of
 from tests.lsp.editor import SNED
 
 
@@ -19,11 +23,10 @@ def message(**parts: Any) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-CONVERSATION = (
-    message(id=1, method="initialize", params={"capabilities": {}, "processId": None})
-    + message(method="initialized", params={})
-    + message(id=2, method="not/known")
+BEGINNING = message(id=1, method="initialize", params={"capabilities": {}, "processId": None}) + message(
+    method="initialized", params={}
 )
+CONVERSATION = BEGINNING + message(id=2, method="not/known")
 
 
 def test_a_file_is_served_as_a_pipe_is(tmp_path: Path) -> None:
@@ -36,7 +39,8 @@ def test_a_file_is_served_as_a_pipe_is(tmp_path: Path) -> None:
     assert from_file.stdout == from_pipe.stdout
 
 
-def test_a_request_sees_the_text_as_it_was_when_it_was_sent() -> None:
+@pytest.mark.parametrize("over", ["pipes", "a socket"])
+def test_a_request_sees_the_text_as_it_was_when_it_was_sent(over: str) -> None:
     uri = "file:///a.py"
     document = {"uri": uri, "languageId": "python", "version": 0, "text": "value = "}
     place = {"line": 0, "character": 8}
@@ -57,20 +61,81 @@ def test_a_request_sees_the_text_as_it_was_when_it_was_sent() -> None:
         ),
         message(id=4, method="workspace/executeCommand", params={"command": "test.text", "arguments": [uri]}),
     ]
-    command = [sys.executable, "-m", "tests.lsp.slow_server", "0.001"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(b"".join(opened))
-        server.stdin.flush()
-        answers = _answers(server.stdout, 1, 2)
-        server.stdin.write(b"".join(at_once))
-        server.stdin.flush()
-        answers |= _answers(server.stdout, 3, 4)
-        server.stdin.close()
+    with connected(over) as (sending, receiving):
+        sending.write(b"".join(opened))
+        sending.flush()
+        answers = _answers(receiving, 1, 2)
+        sending.write(b"".join(at_once))
+        sending.flush()
+        answers |= _answers(receiving, 3, 4)
     assert answers[2] is not None
     assert answers[3] is None
     assert answers[4] == "value = 1"
+
+
+@contextmanager
+def connected(over: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """A server, asked through pipes or a socket; it ends when the client goes away."""
+    command = [sys.executable, "-m", "tests.lsp.slow_server", "0.001"]
+    if over == "pipes":
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as server:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            yield server.stdin, server.stdout
+            server.stdin.close()
+            assert server.wait(60) == 0
+        return
+    port = free_port()
+    arguments = [*command, "never", "--tcp", str(port)]
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        with connection(port) as client, client.makefile("rwb") as stream:
+            yield stream, stream
+        assert server.wait(60) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def connection(port: int) -> socket.socket:
+    """To a server that has yet to begin to listen."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port), 60)
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens on port {port}")
+
+
+def test_a_port_that_is_taken_is_named_with_the_next_step() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = subprocess.run([*SNED, "--tcp", str(port)], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert f"port {port}" in ended.stderr
+    assert "choose another port" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (message(id=3, method="shutdown") + message(method="exit"), 0),
+        (message(id=3, method="shutdown"), 0),
+        (message(method="exit"), 1),
+    ],
+)
+def test_exit_waits_for_the_answer_to_shutdown_and_tells_of_none(end: bytes, status: int) -> None:
+    ended = subprocess.run(SNED, input=BEGINNING + end, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == status
+    assert (b'"id": 3' in ended.stdout) == (b"shutdown" in end)
+    assert b"Traceback" not in ended.stderr
 
 
 def _answers(stream: IO[bytes], *ids: int) -> dict[int, Any]:
