@@ -89,7 +89,7 @@ def evaluate(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Of --matrix's sub-models: fast, balanced or best, or a TOML file.", show_default=DEFAULT_RECIPE
+            help="Of --matrix's sub-models: fast, balanced, best, trimmed, or a TOML file.", show_default=DEFAULT_RECIPE
         ),
     ] = None,
     base: Annotated[str | None, typer.Option(help="Base model of --matrix; see sned models.")] = None,

@@ -41,6 +41,8 @@ def gpus() -> list[Device]:
     if not llama_cpp.llama_supports_gpu_offload():
         return []
     library = _library()
+    if library is None:
+        return [Device("GPU", "which one is not known", 0, 0, integrated=False)]
     found = []
     for index in range(library.ggml_backend_dev_count()):
         device = ctypes.c_void_p(library.ggml_backend_dev_get(ctypes.c_size_t(index)))
@@ -88,8 +90,10 @@ def described(shape: ModelShape, layers: int, devices: Sequence[Device]) -> str:
     return f"{there} of {whole} layers on {', '.join(each.name for each in devices)}" if there and devices else ""
 
 
-def _library() -> ctypes.CDLL:
+def _library() -> ctypes.CDLL | None:
     library: ctypes.CDLL = llama_cpp.llama_cpp._lib
+    if not hasattr(library, "ggml_backend_dev_count"):  # on Windows a library does not give what those it needs have
+        return None
     library.ggml_backend_dev_count.restype = ctypes.c_size_t
     library.ggml_backend_dev_get.restype = ctypes.c_void_p
     library.ggml_backend_dev_name.restype = library.ggml_backend_dev_description.restype = ctypes.c_char_p

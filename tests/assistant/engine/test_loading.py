@@ -99,8 +99,17 @@ def test_a_renamed_tensor_is_quoted_from_llama_cpp(base_model: Path, header: byt
 @pytest.mark.model
 def test_the_shape_is_read_from_the_header(base_model: Path) -> None:
     shape = read_shape(base_model)
-    # 24 layers, 2 key and value heads of 64 half-precision numbers each
-    assert shape == ModelShape("qwen2", base_model.stat().st_size, 24 * 2 * (64 + 64) * 2)
+    # 24 layers, 2 key and value heads of 64 half-precision numbers each; Q8_0 has 34 bytes for 32 weights
+    with GGUFFile(base_model) as file:
+        blocks = sum(tensor.size for name, tensor in file.tensors.items() if name.startswith("blk."))
+    assert shape == ModelShape(
+        "qwen2",
+        base_model.stat().st_size,
+        24 * 2 * (64 + 64) * 2,
+        layers=24,
+        block_bytes=blocks,
+        output_bytes=151_936 * 896 // 32 * 34,
+    )
 
 
 def test_a_model_larger_than_memory_is_refused(tmp_path: Path) -> None:
