@@ -1,7 +1,7 @@
 """How well a model predicts text: perplexity over whole sequences of tokens."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Continuation:
     among: Mapping[int, npt.NDArray[np.int32]] = field(default_factory=dict)
 
 
-def losses(model: Path, sequences: list[npt.NDArray[np.int32]], threads: int) -> Iterator[npt.NDArray[np.float64]]:
+def losses(model: Path, sequences: list[npt.NDArray[np.int32]], threads: int) -> Generator[npt.NDArray[np.float64]]:
     """The negative log-likelihood in nats of each token after the first, for one sequence after the other.
 
     Raises:
@@ -65,7 +65,7 @@ def losses(model: Path, sequences: list[npt.NDArray[np.int32]], threads: int) ->
 
 def continuation_losses(
     model: Path, continuations: list[Continuation], threads: int
-) -> Iterator[npt.NDArray[np.float64]]:
+) -> Generator[npt.NDArray[np.float64]]:
     """The negative log-likelihood in nats of each token that is to be predicted, of one continuation after the other.
 
     Raises:

@@ -97,10 +97,10 @@ def _print(answer: dict[str, Any], path: Path) -> None:
     if recommended is None:
         return
     print(f"\nRecommended: {recommended['candidate']}, {recommended['bytes'] / 1e6:,.0f} MB.")
+    searched = "these limits" if answer["complete"] else "what was measured so far"
     if answer["file"] is not None:
-        print(f"No pruning is better. Keep it with: sned import {answer['file']}")
+        print(f"No pruning is better within {searched}. Keep it with: sned import {answer['file']}")
     elif answer["recipe_file"] is None:
-        searched = "these limits" if answer["complete"] else "what was measured so far"
         print(f"No pruning is better within {searched} than the base model as it is.")
     else:
         print(f"Build it with: sned build {path} --base {recommended['base']} --recipe {answer['recipe_file']}")

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -15,7 +16,7 @@ from assistant.engine.tokenizer import open_tokenizer
 from assistant.evaluation.journal import Kept, OpenJournal, Result
 from assistant.evaluation.measurement import Advanced, OpenedModel
 from assistant.languages import Language
-from assistant.perplexity import perplexity
+from assistant.perplexity import losses
 
 # Of each document; enough for its head and some of its functions.
 _CHARACTERS = 4000
@@ -73,16 +74,15 @@ class PredictionMeasurement:
         texts = self._texts()
         with open_tokenizer(model.path) as tokenizer:
             tokens = {name: tokenizer.tokenize(text) for name, text in texts.items()}
-        for done, (name, text) in enumerate(texts.items()):
-            if (name, 0) in journal.results:
-                continue
-            if cancel.is_set():
-                raise KeyboardInterrupt
-            advanced(done, len(texts))
-            found = perplexity(model.path, np.array([tokens[name]], dtype=np.int32), self.threads)
-            count = len(tokens[name]) - 1
-            result = {"task": name, "sample": 0, "loss": count * math.log(found), "tokens": count}
-            journal.add(result | {"bytes": len(text.encode())})
+        missing = [name for name in texts if (name, 0) not in journal.results]
+        sequences = [np.array(tokens[name], dtype=np.int32) for name in missing]
+        with closing(losses(model.path, sequences, self.threads)) as found:  # which loads the model once
+            for name in missing:
+                if cancel.is_set():
+                    raise KeyboardInterrupt
+                advanced(len(journal.results), len(texts))
+                result = {"task": name, "sample": 0, "loss": float(next(found).sum()), "tokens": len(tokens[name]) - 1}
+                journal.add(result | {"bytes": len(texts[name].encode())})
         advanced(len(texts), len(texts))
 
     def results(self, kept: Kept) -> list[Result]:

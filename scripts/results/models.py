@@ -37,7 +37,7 @@ def named(model: Model, given: str | None = None) -> str:
     if base is None:
         raise NotHereError(f"{model.base} is not fetched")
     if isinstance(model, Pruned):
-        recipe = recipe_called(model.recipe, {})
+        recipe = recipe_called(model.recipe, model.changes)
         found = store.submodels_for(base.manifest.sha256, model.language, recipe)
         if not found:
             found = [entry for entry in store.submodels() if _alike(entry.manifest, base, model.language, recipe)]
@@ -79,6 +79,7 @@ def make(model: Model) -> None:
         project = settings.home / "evaluations" / "empty-project"
         project.mkdir(parents=True, exist_ok=True)
         asked = ["--language", model.language.value, "--recipe", model.recipe, "--base", model.base]
+        asked += [word for name, value in model.changes.items() for word in (f"--{name}", str(value))]
         subprocess.run(["sned", "build", project, *asked], check=True)
     elif model.file_type is not None:
         base = Store(settings.home).base(model.base)

@@ -1,6 +1,8 @@
 """What docs/results.md tells: which models are measured, on what, and how tables show it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from assistant.languages import Language
 
@@ -17,11 +19,12 @@ class Dense:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The sub-model that a shipped recipe gives from a base model."""
+    """The sub-model that a shipped recipe gives from a base model, with some of its fields changed."""
 
     base: str
     language: Language
     recipe: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 Model = Dense | Pruned
@@ -51,6 +54,14 @@ class Piece:
     columns: tuple[Column, ...] = field(default=())
 
 
+# What `balanced` and `best` were until version 4.
+_AT_HALF = {"sparsity": 0.5, "vocabulary": "whole"}
+_EARLIER: dict[str, Model] = {
+    f"0.5B, Python, {recipe} at 50%": Pruned(SMALL, Language.PYTHON, recipe, _AT_HALF)
+    for recipe in ("balanced", "best")
+}
+
+
 def _small(language: Language) -> dict[str, Model]:
     return {
         "0.5B, Q4_K_M": Dense(SMALL),
@@ -60,6 +71,7 @@ def _small(language: Language) -> dict[str, Model]:
         f"0.5B, {language.label}, fast": Pruned(SMALL, language, "fast"),
         f"0.5B, {language.label}, balanced": Pruned(SMALL, language, "balanced"),
         f"0.5B, {language.label}, best": Pruned(SMALL, language, "best"),
+        **(_EARLIER if language is Language.PYTHON else {}),
     }
 
 
