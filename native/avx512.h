@@ -23,10 +23,11 @@ SNED_TARGET SNED_INLINE __m512 scales_at(const uint8_t * at) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(at)));
 }
 
-constexpr int64_t kAhead = 8192;  // bytes: memory is asked for before it is needed
-
-SNED_TARGET SNED_INLINE void fetch(const uint8_t * at, int64_t bytes) {
-    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(at + kAhead + i), _MM_HINT_T0);
+// Asks for memory that will be needed, to have it in the first cache or in the second, which can await
+// more lines at a time.
+template <int Cache, int64_t Ahead> SNED_TARGET SNED_INLINE void fetch(const uint8_t * at, int64_t bytes) {
+    constexpr auto kHint = Cache == 1 ? _MM_HINT_T0 : _MM_HINT_T1;
+    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(reinterpret_cast<const char *>(at + Ahead + i), kHint);
 }
 
 // N columns, `apart` bytes from each other.

@@ -40,7 +40,8 @@ SNED_TARGET void few8(const uint8_t * at, int64_t shared, int64_t blocks, const 
         for (auto & chain : each) chain = _mm512_setzero_ps();
     }
     for (int64_t block = 0; block < blocks; ++block) {
-        fetch(at, Masked ? 384 : 576);
+        if (Masked) fetch<2, 16384>(at, 384);
+        else fetch<1, 8192>(at, 576);
         if ((block & (shared - 1)) == 0) {
             scales = scales_at(at);
             at += kScaleBytes;

@@ -22,18 +22,20 @@ uint8_t full_mask(const uint8_t * weights, uint8_t zero) {
     return uint8_t(mask);
 }
 
-// Adds a group of eight 4-bit weights of a stretch's block, at its place in the first vector of codes and of values.
-void add_group(const uint8_t * weights, uint8_t * codes, uint8_t * values, int64_t block) {
+// Adds a group of a stretch's block, the weights being plus 8, at place `i` of its vectors; the stretch lies at `out`.
+void add_group(const uint8_t * weights, const Stretch & stretch, int64_t block, int64_t i, uint8_t * out) {
+    const auto at = [&](const uint8_t * vector) -> uint8_t & { return out[vector - stretch.scales + i]; };
     const uint8_t code = kSlotCodes.of_mask[full_mask(weights, zero_of(4))];
     if (block < kStretch - 1) {
-        codes[block * kSlotVector] = uint8_t(codes[block * kSlotVector] | code);
+        at(stretch.codes_of(block)) = uint8_t(at(stretch.codes_of(block)) | code);
     } else {
-        for (int64_t i = 0; i < kStretch - 1; ++i) {
-            codes[i * kSlotVector] = uint8_t(codes[i * kSlotVector] | (code >> i & 1) << 7);
+        for (int64_t bit = 0; bit < kStretch - 1; ++bit) {
+            uint8_t & other = at(stretch.codes_of(bit));
+            other = uint8_t(other | (code >> bit & 1) << 7);
         }
     }
     for (int64_t slot = 0; slot < kSlots; ++slot) {
-        uint8_t & both = values[slot * kSlotVector];
+        uint8_t & both = at(stretch.values_of(block) + slot * kSlotVector);
         both = uint8_t(both | weights[kSlotCodes.columns[slot][code]] << Stretch::shift_of(block));
     }
 }
@@ -93,16 +95,16 @@ void Writer::add_groups(const Dense & rows) {
 void Writer::add_slots(const Dense & rows) {
     const int64_t blocks = blocks_of(head_.columns);
     for (int64_t index = 0; index < blocks; index += kStretch) {
-        const Stretch stretch(end_, head_.shared, blocks - index);
+        uint8_t * out = end_;
+        const Stretch stretch(out, head_.shared, blocks - index);
         for (int64_t in = 0; in < stretch.blocks; in += head_.shared) add_scales(rows, index + in);
-        std::fill(end_, end_ + (stretch.end - stretch.codes), uint8_t(0));
+        end_ = std::fill_n(end_, stretch.end - stretch.pairs, uint8_t(0));
         for (int64_t in = 0; in < stretch.blocks; ++in) {
-            for (int64_t i = 0; i < kRows * kGroups; ++i) {  // a group of a row
-                add_group(rows.values + i / kGroups * head_.columns + (index + in) * kBlock + i % kGroups * kGroup,
-                          end_ + i, end_ + (stretch.values_of(in) - stretch.codes) + i, in);
+            for (int64_t i = 0; i < kSlotVector; ++i) {
+                const uint8_t * row = rows.values + i / kGroups * head_.columns;
+                add_group(row + (index + in) * kBlock + i % kGroups * kGroup, stretch, in, i, out);
             }
         }
-        end_ += stretch.end - stretch.codes;
     }
     end_ = std::fill_n(end_, rounded(end_ - base_, kPanelAlignment) - (end_ - base_), uint8_t(0));
 }
