@@ -111,7 +111,7 @@ def test_builds_what_the_manifest_says(machine: Machine) -> None:
         assert tensors[name].tensor_type == gguf.GGMLQuantizationType.Q8_0
         values = gguf.quants.dequantize(tensors[name].data, tensors[name].tensor_type)
         assert claimed == pytest.approx(float((values == 0).mean()))
-        assert claimed == pytest.approx(0.4, abs=0.005)
+        assert claimed == pytest.approx(0.4, abs=1 / 64)  # rows of 64 weights
     base = {tensor.name: tensor for tensor in gguf.GGUFReader(Store(machine.home).base(TINY).path).tensors}  # type: ignore[union-attr]
     for name, tensor in tensors.items():
         if name not in manifest.sparsity:
