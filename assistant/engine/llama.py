@@ -44,8 +44,8 @@ class LlamaOptions:
             built for have room for.
         batch: tokens evaluated at once in prefill. Cancelling loses those of one batch, and waits for one matrix
             product of it: 64 are evaluated as fast as 512, but keep all of a prefill that a keystroke cancels
-            (benchmarks/cancel.py). Of 32 it would lose half as much, and take 1.05 to 1.08 times as long: as much in all
-            where it is cancelled every 200 tokens, as pauses between words do.
+            (benchmarks/cancel.py). Of 32 it would lose half as much, and take 1.05 to 1.08 times as long: as much in
+            all where it is cancelled every 200 tokens, as pauses between words do.
         check_memory: refuse a model that does not fit in the memory available now.
         sparse_backend: whether pruned matrices are computed with as they are packed: `auto` where that is faster,
             `on` wherever it is possible, or `off`.
