@@ -13,6 +13,8 @@
 namespace sned {
 namespace {
 
+constexpr int64_t kAhead = 32768;  // bytes
+
 // A table of 128 bytes.
 struct Table {
     __m512i low, high;
@@ -87,7 +89,7 @@ SNED_TARGET void multiply_panel(const sned_packed * matrix, int64_t panel, const
         const int64_t share = (stretch.end - at) / kStretch;  // of the memory that is asked for
 #pragma GCC unroll 4
         for (int64_t in = 0; in < kStretch; in += 2) {
-            fetch<2, 32768>(at + in * share, 2 * share);
+            fetch<2, kAhead>(at + in * share, 2 * share);
             slot_block<N, 0>(stretch, in, codes(stretch, in), index + in, places, columns, out);
             const __m512i others = in + 2 < kStretch ? codes(stretch, in + 1) : last_codes(stretch);
             slot_block<N, 4>(stretch, in + 1, others, index + in + 1, places, columns, out);
@@ -96,6 +98,7 @@ SNED_TARGET void multiply_panel(const sned_packed * matrix, int64_t panel, const
     }
     const Stretch stretch(at, matrix->shared, blocks - index);
     for (int64_t in = 0; in < stretch.blocks; in += 2) {
+        fetch<2, kAhead>(stretch.codes_of(in), kPairBytes);
         slot_block<N, 0>(stretch, in, codes(stretch, in), index + in, places, columns, out);
         if (in + 1 == stretch.blocks) break;
         slot_block<N, 4>(stretch, in + 1, codes(stretch, in + 1), index + in + 1, places, columns, out);
