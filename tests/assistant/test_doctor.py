@@ -14,10 +14,12 @@ from assistant.doctor import (
     check_language,
     check_llama_version,
     check_probe,
+    check_sparse_backend,
     check_store,
     check_unpacking,
     guarded,
 )
+from assistant.engine import sparse_backend
 from assistant.errors import EngineError
 from assistant.instructions import machine_has, parse_system_info
 
@@ -136,3 +138,20 @@ def test_how_sparse_files_are_unpacked_is_told(monkeypatch: pytest.MonkeyPatch, 
     check = check_unpacking(Request(Path()))
     assert check.status is Status.PASS
     assert how in check.found
+
+
+def test_why_pruned_matrices_run_dense_is_told(
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparse_backend, "LIBRARY", tmp_path / "nothing.so")
+    sparse_backend.available.cache_clear()
+    try:
+        check = check_sparse_backend(Request(Path()))
+    finally:
+        sparse_backend.available.cache_clear()
+    assert check.status is Status.PASS  # everything works without
+    assert check.found.startswith("off: it is not built (sned doctor --build")
+    assert "C++ compiler" in check.found
+    assert "run dense" in check.found
+    monkeypatch.setenv("SNED_SPARSE_BACKEND", "off")
+    assert "by the setting" in check_sparse_backend(Request(Path())).found

@@ -1,6 +1,7 @@
 """The native libraries compiled from what an installation has."""
 
 import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -35,6 +36,16 @@ def test_what_is_missing_is_said(installed: Path, monkeypatch: pytest.MonkeyPatc
     assert "which works as well" in said
     shutil.rmtree(installed / "native")
     assert "not installed" in native_libraries.build()
+
+
+def test_an_installation_without_a_compiler_goes_on(installed: Path) -> None:
+    nothing = installed / "bin"
+    nothing.mkdir()
+    command = [sys.executable, str(installed / "native" / "build.py")]
+    run = subprocess.run(command, env={"PATH": str(nothing)}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr  # `make install` calls it
+    assert run.stdout.count("there is no C++ compiler (install g++, or set CXX)") == 2
+    assert not list(installed.glob("**/*.so"))
 
 
 def test_wheels_have_the_sources() -> None:
