@@ -3,7 +3,8 @@
     python benchmarks/perplexity.py --language python MODEL [MODEL ...]
 
 Models are names of the store or GGUF files; ratios are to the first. One file in ten of the language's corpus is held
-out of every calibration set, so sub-models built on this machine have not seen this text.
+out of every calibration set, so sub-models built on this machine have not seen this text. Models with another
+vocabulary, such as a trimmed one, have other tokens: `sned eval --perplexity` compares them, by the bits a byte takes.
 """
 
 import argparse
@@ -33,6 +34,10 @@ def main() -> int:
     paths = [(name, select_model(settings, None, name).path) for name in options.models]
     held_out = Recipe(tokens=options.sequences * options.length, sequence_length=options.length)
     with open_tokenizer(paths[0][1]) as tokenizer:
+        for name, path in paths[1:]:
+            with open_tokenizer(path) as other:
+                if other.separator != tokenizer.separator:
+                    parser.error(f"{name} has other tokens than {paths[0][0]}; use sned eval --perplexity.")
         documents = corpus_documents(language, seed=1, held_out=True)
         texts = collect(CalibrationText(language, (), documents, corpus_advice(language)), held_out, tokenizer)
     print(f"{texts.tokens.size:,} held-out tokens of {language.label}, {texts.record.digest[:12]}")
