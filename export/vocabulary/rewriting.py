@@ -77,7 +77,7 @@ def _vocabulary_tensors(file: GGUFFile, size: int) -> list[TensorInfo]:
         if name not in _VOCABULARY_TENSORS and info.shape[0] == size:
             raise CheckpointError(
                 f"{file.path}: tensor {name!r} has a row for each token, and what it does is not known; "
-                "leave trimming out for this model."
+                "leave trimming out for this model (--vocabulary whole)."
             )
     return tensors
 

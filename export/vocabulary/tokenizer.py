@@ -110,13 +110,14 @@ def _check_characters(file: GGUFFile, tokens: list[str], types: list[int]) -> No
     if len(others) > _ADDED_AS_PLAIN * len(plain):
         raise CheckpointError(
             f"{_name(file)} says its tokenizer is {_BYTE_LEVEL!r}, but {len(others)} tokens such as {others[0]!r} are "
-            "not written in bytes: it is not byte-level BPE. Leave trimming out, or take another base."
+            "not written in bytes: it is not byte-level BPE. Leave trimming out (--vocabulary whole), or take "
+            "another base."
         )
     without = set(_BYTES) - set(tokens)
     if lost := without & set("".join(plain)):
         raise CheckpointError(
             f"{_name(file)} has no token for the byte 0x{_BYTE_OF[min(lost)]:02x} alone, so what is removed might not "
-            "be written any more. Leave trimming out, or take another base."
+            "be written any more. Leave trimming out (--vocabulary whole), or take another base."
         )
 
 
@@ -134,14 +135,18 @@ def _refuse_other_kinds(file: GGUFFile) -> None:
     if kind != _BYTE_LEVEL:
         raise CheckpointError(
             f"{_name(file)} has a tokenizer of the kind {kind!r}; only byte-level BPE ({_BYTE_LEVEL!r}) can be "
-            "trimmed, as others do not spell a missing token with its parts. Leave trimming out, or take another base."
+            "trimmed, as others do not spell a missing token with its parts. Leave trimming out (--vocabulary whole), "
+            "or take another base."
         )
     if TRIMMED_FROM in file.entries:
-        raise CheckpointError(f"{file.path} has a trimmed vocabulary already; trim its base model instead.")
+        raise CheckpointError(
+            f"{file.path} has a trimmed vocabulary already; leave trimming out (--vocabulary whole), or trim its "
+            "base model instead."
+        )
     if _SECOND_DESCRIPTION in file.entries:
         raise CheckpointError(
             f"{file.path} describes its tokenizer a second time in {_SECOND_DESCRIPTION!r}, which would not be true of "
-            "a trimmed one; take a GGUF file that was converted without it."
+            "a trimmed one; take a GGUF file that was converted without it, or leave trimming out (--vocabulary whole)."
         )
 
 
