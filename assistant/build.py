@@ -28,7 +28,7 @@ from assistant.submodel_file import Cut, Progress, prune_options, pruned_tensors
 from assistant.token_counts import count_tokens
 from export.sparse.records import is_sparse
 from export.sparsity import measured_sparsity
-from export.vocabulary import KeptVocabulary, trim_vocabulary
+from export.vocabulary import ByteLevelBPE, KeptVocabulary, choose, trimmable_tokenizer
 from prune.gguf_file import GGUFFile
 from prune.options import refuse_indivisible
 
@@ -94,10 +94,11 @@ def build(
     with GGUFFile(request.base.path) as base:
         _refuse_sparse(base, request.base.name)
         requantised_types(base, request.recipe)  # refuses those that cannot be
+        tokenizer = trimmable_tokenizer(base) if request.recipe.vocabulary == "trimmed" else None
         if request.recipe.prunes:
             _require_fit(base, request)
         calibration = _calibration_set(request, progress)
-        trimming = _trimming(request, progress) if request.recipe.vocabulary == "trimmed" else None
+        trimming = _trimming(request, tokenizer, progress) if tokenizer is not None else None
         identity = submodel_identity(
             request.base.manifest.sha256,
             request.language,
@@ -197,15 +198,15 @@ def _code(request: BuildRequest) -> tuple[Iterable[Document], Iterable[Document]
     return project, corpus_documents(language, recipe.seed, request.project), advice
 
 
-def _trimming(request: BuildRequest, progress: Progress) -> _Trimming:
-    """What to keep of the vocabulary: what the project's code and the corpus use."""
+def _trimming(request: BuildRequest, tokenizer: ByteLevelBPE, progress: Progress) -> _Trimming:
+    """What to keep of the base's vocabulary: what the project's code and the corpus use."""
     from assistant.engine.tokenizer import open_tokenizer
 
     progress("Counting tokens", 0.0)
     project, corpus, _ = _code(request)
-    with open_tokenizer(request.base.path) as tokenizer:
-        counts = count_tokens(chain(project, corpus), tokenizer, _COUNTED_TOKENS)
-    kept = trim_vocabulary(request.base.path, counts)
+    with open_tokenizer(request.base.path) as encoder:
+        counts = count_tokens(chain(project, corpus), encoder, _COUNTED_TOKENS)
+    kept = choose(tokenizer, counts)
     record = VocabularyRecord(
         tokens=len(kept.ids),
         base_tokens=kept.base_size,

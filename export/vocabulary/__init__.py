@@ -6,9 +6,10 @@ was merged from, down to single bytes, so nothing becomes unwritable.
 """
 
 from export.vocabulary.keeping import KeptVocabulary, TrimOptions, choose, trim_vocabulary
-from export.vocabulary.rewriting import trim
+from export.vocabulary.rewriting import trim, trimmable_tokenizer
 from export.vocabulary.tokenizer import ByteLevelBPE, read_byte_level_bpe
 
 __all__ = [
     "ByteLevelBPE", "KeptVocabulary", "TrimOptions", "choose", "read_byte_level_bpe", "trim", "trim_vocabulary",
+    "trimmable_tokenizer",
 ]  # fmt: skip

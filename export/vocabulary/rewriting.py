@@ -11,7 +11,7 @@ from gguf.constants import GGUFValueType
 from export.gguf_writer import GGUFRewriter, MetadataValue
 from export.sparse.records import refuse_sparse
 from export.vocabulary.keeping import KeptVocabulary, TokenIds
-from export.vocabulary.tokenizer import MERGES, TRIMMED_FROM, read_byte_level_bpe, special_ids
+from export.vocabulary.tokenizer import MERGES, TRIMMED_FROM, ByteLevelBPE, read_byte_level_bpe, special_ids
 from prune.errors import CheckpointError, UsageError
 from prune.gguf_file import GGUFFile, TensorInfo
 
@@ -62,6 +62,17 @@ def trim(source: Path, kept: KeptVocabulary, target: Path) -> None:
             for info in tensors:
                 writer.write_pieces(info.name, _kept_rows(file, info, kept.ids))
             writer.finish()
+
+
+def trimmable_tokenizer(file: GGUFFile) -> ByteLevelBPE:
+    """The tokenizer of a GGUF file whose vocabulary can be trimmed; takes under a second.
+
+    Raises:
+        CheckpointError: its tokenizer or a tensor of it stands in the way.
+    """
+    tokenizer = read_byte_level_bpe(file)
+    _vocabulary_tensors(file, len(tokenizer.tokens))
+    return tokenizer
 
 
 def _vocabulary_tensors(file: GGUFFile, size: int) -> list[TensorInfo]:

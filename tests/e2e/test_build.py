@@ -206,6 +206,21 @@ def test_a_trimmed_vocabulary_is_recorded_and_completes(machine: Machine) -> Non
     assert completed.returncode == 0, completed.stderr
 
 
+def test_a_vocabulary_that_cannot_be_trimmed_is_refused_before_any_work(machine: Machine) -> None:
+    started = machine.sned("build", "--base", TINY, *SMALL_SET, "--vocabulary", "trimmed")
+    assert "Counting tokens" in started.stderr
+    base = Store(machine.home).base(TINY)
+    assert base is not None
+    written = base.path.read_bytes()
+    base.path.chmod(0o644)
+    base.path.write_bytes(written.replace(b"gpt2", b"bert", 1))
+    refused = machine.sned("build", "--base", TINY, *SMALL_SET, "--vocabulary", "trimmed")
+    assert refused.returncode != 0
+    assert "--vocabulary whole" in refused.stderr
+    assert "Counting tokens" not in refused.stderr
+    assert "Collecting" not in refused.stderr
+
+
 def test_trimmed_and_not_pruned_all_else_is_the_bases(machine: Machine, tmp_path: Path) -> None:
     done = machine.sned("build", "--base", TINY, "--recipe", "trimmed", "--json")
     assert done.returncode == 0, done.stderr
