@@ -10,7 +10,7 @@ from export.sparse.layout import BLOCK_SIZES, DENSE_BLOCK, Pattern, SparseFormat
 from prune.patterns import UNSTRUCTURED, parse_pattern
 
 # Raised whenever the same recipe would give other bytes than before.
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 # The shipped recipe of a build that names none.
 DEFAULT_RECIPE = "balanced"
 
@@ -28,7 +28,7 @@ class Recipe:
             pruned: what is left to do is in `vocabulary` and `embeddings`, and no weight else is touched.
         allocation: `uniform`, or `owl` for a sparsity of each block's own, whose mean is `sparsity` (prune.allocation).
         reconstruction: what becomes of the weights that survive: `none` keeps them, `least-squares` solves them anew
-            for their matrix's outputs (prune.least_squares), `distillation` trains them all together
+            for their matrix's outputs (prune.least_squares), `distillation` trains them all together from there
             (prune.distillation).
         training_tokens: calibration tokens that distillation learns from, in all its steps; 0 without it.
         tokens: calibration tokens in all; 0 where nothing is pruned.

@@ -56,7 +56,7 @@ def prune_options(recipe: Recipe) -> PruneOptions:
         pattern=parse_pattern(recipe.pattern),
         score=recipe.score,
         allocation=recipe.allocation,
-        least_squares=recipe.reconstruction == "least-squares",
+        least_squares=recipe.reconstruction != "none",
         distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
     )
 

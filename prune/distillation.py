@@ -5,7 +5,8 @@ The loss is the Kullback-Leibler divergence of the pruned model's next-token dis
 their length (Kurtic et al., "Sparse fine-tuning", arXiv 2310.06927, there over all positions at once: here
 position by position, as the first of a text has states a thousand times as long as the rest). No labels, so that little
 text goes a long way. Errors of one layer are made up for by those after it, which no reconstruction of single layers or
-blocks can do. The hidden states say what to do on text of other kinds too, of which the predictions alone say nothing
+blocks can do; but it starts from weights that least squares gave back what they can (prune.least_squares), as it has
+few steps. The hidden states say what to do on text of other kinds too, of which the predictions alone say nothing
 (docs/pruning.md).
 
 Distributions are over the tokens that the calibration set uses and the most common ones besides. Over the former alone
@@ -27,6 +28,7 @@ from prune.architectures import Matrix, ModelFile, architecture_of
 from prune.blocks import Block, BlockLoader
 from prune.checkpoint import Checkpoint
 from prune.options import Distillation
+from prune.precision import has_bfloat16, multiplied_as
 from prune.weights import read_rows, read_tensor
 
 _WARMUP_STEPS = 4
@@ -76,7 +78,7 @@ class Teacher:
             block = loader.load(index)
             for matrix in loader.architecture.matrices:
                 weight = block.linear(matrix).weight
-                weight.data = weight.data.to(_multiplied_as())
+                weight.data = weight.data.to(multiplied_as())
             self.blocks.append(block)
 
 
@@ -106,7 +108,7 @@ class Output:
     def logits(self, hidden: Tensor) -> Tensor:
         """The logits of those tokens, shape (positions, tokens), from hidden states after the last block."""
         normed = self._norm(hidden)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_bfloat16()):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bfloat16()):
             logits: Tensor = nn.functional.linear(normed, self._rows)
         return logits.float()
 
@@ -190,7 +192,7 @@ def distillation_memory(file: ModelFile, training: Distillation, sequence_length
     activations = blocks * positions * (10 * arguments["hidden_size"] + 5 * arguments["intermediate_size"])
     common = min(_COMMON_TOKENS, file.tensor("token_embd.weight").shape[0])
     output = common * (arguments["hidden_size"] + _COPIES_OF_LOGITS * _POSITIONS)
-    return int((_BYTES_A_WEIGHT + _multiplied_as().itemsize) * weights + 4 * (activations + output))
+    return int((_BYTES_A_WEIGHT + multiplied_as().itemsize) * weights + 4 * (activations + output))
 
 
 def _learn(student: Student, lessons: Lessons, tokens: npt.NDArray[np.int32]) -> None:
@@ -198,7 +200,7 @@ def _learn(student: Student, lessons: Lessons, tokens: npt.NDArray[np.int32]) ->
     given = wanted = lessons.embed(tokens)
     distance = torch.zeros(())
     for mine, dense in zip(student.blocks, lessons.teacher.blocks, strict=True):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_bfloat16()):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bfloat16()):
             given = mine.dense(given)
             with torch.no_grad():
                 wanted = dense.dense(wanted)
@@ -226,13 +228,3 @@ def _sequences_of(step: int, batch: int, sequences: int) -> npt.NDArray[np.intp]
     places = np.arange(step * batch, (step + 1) * batch)
     orders = {epoch: np.random.default_rng(epoch).permutation(sequences) for epoch in set(places // sequences)}
     return np.array([orders[place // sequences][place % sequences] for place in places])
-
-
-def _multiplied_as() -> torch.dtype:
-    return torch.bfloat16 if _has_bfloat16() else torch.float32
-
-
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies 16-bit floats; where it does not, they would be slower than 32-bit ones."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"))

@@ -27,6 +27,8 @@ from prune.weights import read_tensor
 
 # Training a weight on a token costs three multiplications where a pass costs one, and the teacher's is the fourth.
 _TRAINING_COST = 4
+# What solving the survivors of all matrices adds to a pass, of which the Gram matrices of an MLP's last one are most.
+_SOLVING_COST = 3
 # Where what survives is trained, masks are found by so much of the calibration set: training makes more of the time
 # that a pass over all of it would take.
 _MASK_TOKENS = 16_384
@@ -37,7 +39,7 @@ _FLOAT_BYTES = 4
 # A token's id, while the set is put together and looked at.
 _TOKEN_BYTES = 16
 # Raised where checkpoints come to hold something else.
-_CHECKPOINT_VERSION = 3
+_CHECKPOINT_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,10 @@ def prune_blocks(
     checkpoint = Checkpoint(checkpoints, _key(file, tokens, options)) if checkpoints is not None else None
     training = options.distillation
     seen_first = _for_masks(tokens, options)
-    share = 1.0 if training is None else seen_first.size / (seen_first.size + _TRAINING_COST * training.tokens)
+    share = 1.0
+    if training is not None:
+        passing = seen_first.size * (1 + _SOLVING_COST * options.least_squares)
+        share = passing / (passing + _TRAINING_COST * training.tokens)
     loader = BlockLoader(file, sequence_length=tokens.shape[1])
     masks = MaskPass(loader, seen_first, options, lambda fraction: progress(share * fraction), checkpoint)
     if training is None:

@@ -18,12 +18,15 @@ _ITERATIONS = 6
 class InputGram:
     """The Gram matrix of inputs over all calibration tokens seen: `X X^T`, shape (features, features)."""
 
-    def __init__(self) -> None:
+    def __init__(self, multiplied_as: torch.dtype = torch.float32) -> None:
+        """Activations are multiplied as that type, and added up as 32-bit floats."""
+        self._multiplied_as = multiplied_as
         self._sum: Tensor | None = None
 
     def add(self, inputs: Tensor) -> None:
         """Takes in activations of shape (tokens, features)."""
-        gram = inputs.T @ inputs
+        inputs = inputs.to(self._multiplied_as)
+        gram = (inputs.T @ inputs).float()
         self._sum = gram if self._sum is None else self._sum.add_(gram)
 
     def result(self) -> Tensor:

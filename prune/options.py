@@ -48,7 +48,8 @@ class PruneOptions:
         pattern: where zeros may fall; None for anywhere in an output row.
         score: what a weight is judged by.
         allocation: the same sparsity for all blocks, or more where it does less harm (prune.allocation).
-        least_squares: whether surviving weights are solved anew for their matrix's outputs.
+        least_squares: whether surviving weights are solved anew for their matrix's outputs; those of the matrix that
+            ends a block's MLP only where they are trained after.
         distillation: the training of what survives, after that; None for none.
     """
 

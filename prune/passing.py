@@ -24,6 +24,7 @@ from prune.least_squares import InputGram, least_squares
 from prune.masks import n_of_m_mask, pruned_per_row, unstructured_mask
 from prune.options import PruneOptions
 from prune.output_error import InputSample, relative_error
+from prune.precision import multiplied_as
 from prune.scores import InputNorms, scores_of
 
 Progress = Callable[[float], None]
@@ -131,32 +132,39 @@ class MaskPass:
     def _block(self, index: int, block: Block) -> Iterator[Pruned]:
         stages = self._loader.architecture
 
-        inputs, seen = self._gathered(map(block.attention_input, self.hidden))
+        inputs, seen = self._gathered(map(block.attention_input, self.hidden), self._gram())
         yield from self._prune(index, block, stages.attention_input, seen)
         outputs = map(block.attention_context, _consumed(inputs))
-        contexts, seen = self._gathered(self._counted(outputs, index, stages.attention_input))
+        contexts, seen = self._gathered(self._counted(outputs, index, stages.attention_input), self._gram())
         yield from self._prune(index, block, (stages.attention_output,), seen)
         self._add_to_hidden(map(block.linear(stages.attention_output), _consumed(contexts)))
 
-        inputs, seen = self._gathered(map(block.mlp_input, self.hidden))
+        inputs, seen = self._gathered(map(block.mlp_input, self.hidden), self._gram())
         yield from self._prune(index, block, stages.mlp_input, seen)
         outputs = map(block.mlp_activation, _consumed(inputs))
         counted = self._counted(outputs, index, (stages.attention_output, *stages.mlp_input))
-        # Its inputs are many: their Gram matrix would cost more than all the rest of the pass.
-        activations, seen = self._gathered(counted, gram=False)
+        activations, seen = self._gathered(counted, self._mlp_output_gram())
         yield from self._prune(index, block, (stages.mlp_output,), seen)
         outputs = map(block.linear(stages.mlp_output), _consumed(activations))
         self._add_to_hidden(self._counted(outputs, index, (stages.mlp_output,)))
 
-    def _gathered(self, activations: Iterable[Tensor], *, gram: bool = True) -> tuple[deque[Tensor], _Inputs]:
+    def _gathered(self, activations: Iterable[Tensor], gram: InputGram | None) -> tuple[deque[Tensor], _Inputs]:
         """The activations of all sequences, and what is to be known of them."""
         gathered = deque[Tensor]()
-        solving = gram and self._options.least_squares
-        inputs = _Inputs(InputNorms(), InputGram() if solving else None, InputSample(self.hidden[..., 0].numel()))
+        inputs = _Inputs(InputNorms(), gram, InputSample(self.hidden[..., 0].numel()))
         for activation in activations:
             inputs.add(activation)
             gathered.append(activation)
         return gathered, inputs
+
+    def _gram(self) -> InputGram | None:
+        return InputGram() if self._options.least_squares else None
+
+    def _mlp_output_gram(self) -> InputGram | None:
+        """That of many inputs, which costs more than all the rest of the pass, if less than training."""
+        if self._options.distillation is None or not self._options.least_squares:
+            return None
+        return InputGram(multiplied_as())
 
     def _add_to_hidden(self, updates: Iterable[Tensor]) -> None:
         for hidden, update in zip(self.hidden, updates, strict=True):
