@@ -1,5 +1,6 @@
 """Sessions on the real base model."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -99,6 +100,25 @@ def window(base_model: Path, tmp_path: Path) -> Callable[[], Window]:
 
 
 SHAPES = BEFORE.replace("def scaled_0(length):", "from shapes import area_of_rectangle\n\n\ndef scaled_0(length):")
+
+
+def test_what_a_file_uses_of_others_is_in_its_first_prompt_once_it_was_open_for_a_while(
+    window: Callable[[], Window],
+) -> None:
+    with window() as opened:
+        path = opened.project / "main.py"
+        buffer = Buffer(path.as_uri(), path, "python", 0, f"{SHAPES}\n")
+        opened.session.document_opened(buffer)
+        opened.session.read_ahead(buffer)
+        scheduler = opened.models.get(opened.session._choose()).scheduler
+        deadline = time.monotonic() + 60
+        while not opened.session.evaluated_tokens and time.monotonic() < deadline:
+            time.sleep(0.1)
+        scheduler.submit("after that", lambda cancel: None).result()
+        read = opened.session.evaluated_tokens
+        assert read > 40
+        usage = opened.usage(SHAPES)
+        assert usage.cached_tokens >= read - 8
 
 
 def test_the_next_run_goes_on_with_what_this_one_has_evaluated(window: Callable[[], Window]) -> None:
