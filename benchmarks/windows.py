@@ -3,8 +3,9 @@
 Prompts are those of `sned lsp`: so many tokens around the cursor, four of five before it, and with `+N` so many tokens
 of other files' chunks at most, as they are chosen in a file that was just opened. The cursor stands at the beginning of
 a line, after its indentation, with at least a whole window of the largest before it. For each form: nats of the true
-line, with the difference to the first form's and its standard error, by pairs; and what is written greedily up to the
-line's end: lines that are right, and their edit similarity (1 - Levenshtein distance / length of the longer text).
+line, with the difference to the first form's and its standard error, by pairs; and with `--write` what is written
+greedily up to the line's end: lines that are right, and their edit similarity (1 - Levenshtein distance / length of the
+longer text). That tells less of as many tokens.
 With a journal, a run that was ended goes on where it was.
 
     python benchmarks/windows.py --model base.gguf --project FOLDER --sample 48
@@ -32,7 +33,7 @@ from assistant.window import WindowSize, window_after, window_before
 # About as many as the largest window takes.
 _LINES_ABOVE = 60
 # Tasks that are measured together: the model is loaded once for each.
-_AT_ONCE = 4
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=Path())
     parser.add_argument("--sample", type=int, default=48)
     parser.add_argument("--forms", nargs="+", default=["640+256", "640", "200+256", "200", "128"])
+    parser.add_argument("--write", action="store_true", help="have the lines written as well")
     parser.add_argument("--journal", type=Path, help="a file that keeps what is measured, of one model and project")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -127,18 +129,21 @@ def main() -> None:
         made = [prompts.prompt(sample[number], Form.read(form)) for number, form in wanted]
         tasks = [sample[number].task for number, _ in wanted]
         continuations = [continuation(prompt, task, vocabulary) for prompt, task in zip(made, tasks, strict=True)]
-        texts = [written(engine, prompt, task) for prompt, task in zip(made, tasks, strict=True)]
+        texts = [written(engine, *each) if arguments.write else "" for each in zip(made, tasks, strict=True)]
         losses = continuation_losses(arguments.model, continuations, arguments.threads)
         for which, text, loss in zip(wanted, texts, losses, strict=True):
             done[which] = (float(loss.sum()), text)
             _keep(arguments.journal, which, done[which])
     engine.close()
-    _report(sample, done, arguments.forms)
+    _report(sample, done, arguments.forms, write=arguments.write)
 
 
-def _report(sample: list[Spot], done: dict[tuple[int, str], tuple[float, str]], forms: list[str]) -> None:
+def _report(
+    sample: list[Spot], done: dict[tuple[int, str], tuple[float, str]], forms: list[str], *, write: bool
+) -> None:
     characters = sum(len(spot.answer) for spot in sample)
-    print(f"{len(sample)} lines\n{heading('tokens around the cursor', 'nats a line')} {'right':>7} {'similar':>8}")
+    more = f" {'right':>7} {'similar':>8}" if write else ""
+    print(f"{len(sample)} lines\n{heading('tokens around the cursor', 'nats a line')}{more}")
     numbers = range(len(sample))
     first = np.array([done[number, forms[0]][0] for number in numbers])
     for form in forms:
@@ -146,7 +151,8 @@ def _report(sample: list[Spot], done: dict[tuple[int, str], tuple[float, str]], 
         pairs = [(done[number, form][1].rstrip(), sample[number].answer) for number in numbers]
         right = sum(text == answer for text, answer in pairs)
         similar = sum(edit_similarity(text, answer) for text, answer in pairs) / len(pairs)
-        print(f"{row(form, nats, first, characters)} {right:>7} {similar:>8.3f}")
+        more = f" {right:>7} {similar:>8.3f}" if write else ""
+        print(f"{row(form, nats, first, characters)}{more}")
 
 
 def _read(journal: Path | None) -> dict[tuple[int, str], tuple[float, str]]:
