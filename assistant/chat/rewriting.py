@@ -60,7 +60,8 @@ def target_of(document: str, begin: int, end: int) -> Target:
 def rewritten(target: Target, answer: str, stop_reason: StopReason, language_id: str = "") -> str:
     """What takes the target's place, from a model's answer in Markdown: the code of its first fence.
 
-    Small models write the language below the fence as well, or instead: such a line is none of the code. Indentation, line ends and the end of the last line are the target's.
+    Small models write the language below the fence as well, or instead: such a line is none of the code. Indentation,
+    line ends and the end of the last line are the target's.
 
     Raises:
         AnswerError: the answer is unfinished or has no code.

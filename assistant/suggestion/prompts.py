@@ -30,7 +30,7 @@ _TOKENS_A_REQUEST = 10
 # In the first pause that is one, and not the time between two keys of a word, of which little is left once it is known.
 _PAUSE_SECONDS = 0.5
 # Or once nobody has typed for so long that nothing is lost: who comes back finds all of it.
-_REST_SECONDS = 20.0
+_REST_SECONDS = 10.0
 # What nobody waits for yet is worth no more.
 _CHEAP_TOKENS = 32
 # So many times the tokens for better chunks: other ones cost that at a place which is new, and more once a part of its

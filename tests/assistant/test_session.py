@@ -1,6 +1,5 @@
 """Sessions on the real base model."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -111,11 +110,10 @@ def test_what_a_file_uses_of_others_is_in_its_first_prompt_once_it_was_open_for_
         opened.session.document_opened(buffer)
         opened.session.read_ahead(buffer)
         scheduler = opened.models.get(opened.session._choose()).scheduler
-        deadline = time.monotonic() + 60
-        while not opened.session.evaluated_tokens and time.monotonic() < deadline:
-            time.sleep(0.1)
-        scheduler.submit("after that", lambda cancel: None).result()
-        read = opened.session.evaluated_tokens
+        for _ in range(20):
+            scheduler.idle("after that", lambda cancel: None, after=2.5).result()
+            if read := opened.session.evaluated_tokens:
+                break
         assert read > 40
         usage = opened.usage(SHAPES)
         assert usage.cached_tokens >= read - 8
