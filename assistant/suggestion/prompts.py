@@ -167,11 +167,11 @@ class PlacePrompts:
         whole = self._whole(request, self.options(request))
         sequence = whole.place.sequence
         better, choice = self._better(request, whole)
-        if (stay := self._stays.get(sequence)) is not None and stay.is_near(request.offset):
-            if choice is not None:
+        stay = self._stays.get(sequence)
+        if stay is not None and stay.is_near(request.offset) and self._uncached_shifted(whole) > _LEAST_NEAR_TOKENS:
+            wanted = choice is not None or not stay.chunks
+            if wanted and self._prepare_short(request, better, stay, cancel) and choice is not None:
                 self._context.adopt(choice)
-            if choice is not None or not stay.chunks:
-                self._prepare_short(request, better, stay, cancel)
         elif choice is not None and not cancel.is_set() and self._uncached_shifted(better) <= _LEAST_NEAR_TOKENS:
             self._context.adopt(choice)
             self._engine.prefill(better.prompt, cancel, sequence=sequence, shift=True)
@@ -197,17 +197,21 @@ class PlacePrompts:
             place = self._place(request, _ahead(near_name(buffer.uri)), chunks)
             self._pace.measure(self._engine.prefill(self._completer.beginning(place), cancel, sequence=place.sequence))
 
-    def _prepare_short(self, request: SuggestionRequest, whole: Task, stay: Stay, cancel: Cancellation) -> None:
-        """Evaluates the short prompt of a stay with all the chunks of the whole one; the old one answers until then."""
+    def _prepare_short(self, request: SuggestionRequest, whole: Task, stay: Stay, cancel: Cancellation) -> bool:
+        """Evaluates the short prompt of a stay with all the chunks of the whole one; the old one answers until then.
+
+        Whether that was done to its end.
+        """
         stay = replace(stay, chunks=tuple(whole.place.chunks))
         if stay == self._stays[whole.place.sequence]:
-            return
+            return True
         task = self._beginning_at(stay, request, whole)
         usage = self._engine.prefill(task.prompt, cancel, sequence=_ahead(task.place.sequence))
         self._pace.measure(usage)
         if usage.stop_reason is not StopReason.CANCELLED:
             self._engine.prefill(task.prompt, cancel, sequence=task.place.sequence)
             self._stays[whole.place.sequence] = stay
+        return usage.stop_reason is not StopReason.CANCELLED
 
     def _better(self, request: SuggestionRequest, whole: Task) -> tuple[Task, Choice | None]:
         """The task with chunks that are better by now, and these; the same one and None if there are none."""
