@@ -198,10 +198,8 @@ class Session:
         )
 
     def _read(self, opened: _Opened, buffer: Buffer, cancel: Cancellation) -> None:
-        looked = self._context.has_looked(buffer)
-        if looked:
-            opened.suggester.open(buffer, cancel)
-        if (not looked or cancel.is_set()) and buffer.uri in self._newest:  # not closed meanwhile
+        done = self._context.has_looked(buffer) and opened.suggester.open(buffer, cancel)
+        if not done and buffer.uri in self._newest:  # not closed meanwhile
             self.read_ahead(buffer)
 
     def _is_stale(self, opening: Future[_Opened]) -> bool:

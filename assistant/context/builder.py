@@ -123,13 +123,16 @@ class ContextBuilder:
         place = _place(request)
         if self._has_moved(uri, place) or layout.tokens > _room(budget_tokens):
             self._places[uri] = place
+            self._update_index()
             self._choose(layout, request, budget_tokens)
         return layout.chunks
 
     def first_chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
         """The chunks that prompts of a document will begin with: some for the request's place if there are none yet."""
-        layout = self._layout(request.buffer.uri)
+        uri = request.buffer.uri
+        layout = self._layout(uri)
         if not layout.chunks:
+            self._update_index(but_for=uri)  # a large document would take a tenth of a second to parse
             self._choose(layout, request, budget_tokens)
         return layout.chunks
 
@@ -228,7 +231,6 @@ class ContextBuilder:
             self._ring.visit(buffer, self.path(buffer), request.offset)
 
     def _choose(self, layout: Layout, request: SuggestionRequest, budget_tokens: int) -> None:
-        self._update_index()
         candidates, shown = self._look_around(request)
         layout.update(candidates, shown, _room(budget_tokens))
 

@@ -26,11 +26,11 @@ _LEAST_NEAR_TOKENS = 128
 _MOST_MOVES = 4
 # Who will stay at a place is not known: as with renting or buying, the whole prompt is evaluated once so much was asked
 # for there that a suggestion has cost no more than so many of its tokens.
-_TOKENS_A_REQUEST = 10
+_TOKENS_A_REQUEST = 6
 # In the first pause that is one, and not the time between two keys of a word, of which little is left once it is known.
 _PAUSE_SECONDS = 0.5
 # Or once nobody has typed for so long that nothing is lost: who comes back finds all of it.
-_REST_SECONDS = 10.0
+_REST_SECONDS = 20.0
 # What nobody waits for yet is worth no more.
 _CHEAP_TOKENS = 32
 # So many times the tokens for better chunks: other ones cost that at a place which is new, and more once a part of its
@@ -145,14 +145,20 @@ class PlacePrompts:
         if min(missing, self._uncached_shifted(whole)) <= _FEW_TOKENS:
             return
         better, choice = self._better(request, whole)
-        if choice is not None and self._engine.uncached_tokens(better.prompt) <= _BETTER * missing:
+        if choice is not None and (of_better := self._engine.uncached_tokens(better.prompt)) <= _BETTER * missing:
             self._context.adopt(choice)  # the first one would have to be evaluated as well
-            whole = better
+            whole, missing = better, of_better
         usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)
         self._pace.measure(usage)
-        self._moves.pop(whole.place.sequence, None)
+        sequence = whole.place.sequence
+        self._moves.pop(sequence, None)
         if usage.stop_reason is not StopReason.CANCELLED:
-            self._stays.pop(whole.place.sequence, None)
+            self._stays.pop(sequence, None)
+        elif (stay := self._stays.get(sequence)) is not None:
+            # What was asked for has paid for that: elsewhere nearby, the rest would not be of use.
+            left = self._engine.uncached_tokens(whole.prompt)
+            spent = max(missing - left, 0) // _TOKENS_A_REQUEST
+            self._stays[sequence] = replace(stay, requests=max(stay.requests - spent, 0), missing=left)
 
     def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Makes the prompt of the request's place better, once the user has stopped typing.
@@ -183,19 +189,22 @@ class PlacePrompts:
                 self._engine.prefill(whole.prompt, cancel, sequence=sequence)  # which takes it over from the other
                 self._moves.pop(sequence, None)
 
-    def open(self, buffer: Buffer, cancel: Cancellation) -> None:
+    def open(self, buffer: Buffer, cancel: Cancellation) -> bool:
         """Evaluates what prompts in a document that was just opened will begin with: chunks of other files.
 
-        Cancelled, it keeps what it has evaluated, as `prepare` does.
+        Cancelled, it keeps what it has evaluated, as `prepare` does. Whether all is done comes back.
 
         Raises:
             EngineError: as `prepare`.
         """
         request = SuggestionRequest(buffer, 0)
         chunks = self._context.first_chunks(request, self._budget())
-        if chunks:
-            place = self._place(request, _ahead(near_name(buffer.uri)), chunks)
-            self._pace.measure(self._engine.prefill(self._completer.beginning(place), cancel, sequence=place.sequence))
+        if not chunks:
+            return True
+        place = self._place(request, _ahead(near_name(buffer.uri)), chunks)
+        usage = self._engine.prefill(self._completer.beginning(place), cancel, sequence=place.sequence)
+        self._pace.measure(usage)
+        return usage.stop_reason is not StopReason.CANCELLED
 
     def _prepare_short(self, request: SuggestionRequest, whole: Task, stay: Stay, cancel: Cancellation) -> bool:
         """Evaluates the short prompt of a stay with all the chunks of the whole one; the old one answers until then.

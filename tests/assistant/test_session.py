@@ -41,7 +41,7 @@ def test_after_enough_suggestions_the_whole_prompt_is_evaluated_once_the_cursor_
         scheduler = models.get(selection).scheduler
         scheduler.idle("once the cursor rests", lambda cancel: None, after=2.5).result()
         assert session.evaluated_tokens < 140
-        for number in range(32):
+        for number in range(48):
             session.suggest(request(f"{number} * ")).result()
         scheduler.idle("once the cursor rests again", lambda cancel: None, after=1.5).result()
         last = session.suggest(request("99 * ")).result()
