@@ -11,7 +11,7 @@ from assistant.engine.cancellation import Cancellation
 from assistant.engine.protocol import Engine, Prompt, Sampling, Usage
 from assistant.errors import EngineError
 from assistant.filters import Lines
-from assistant.fim import FileName, fim_prompt
+from assistant.fim import FileName, fim_prompt, fim_prompt_beginning
 from assistant.finishing import Ending, Refusal, Surroundings, cuts_for, finish
 from assistant.grammars import Grammar
 from assistant.reparsing import DocumentParsers
@@ -141,6 +141,10 @@ class Completer:
         """
         begun = time.perf_counter()
         return Task(before, after, options, place, self._prompt(before, after, options, place), begun)
+
+    def beginning(self, place: Place) -> Prompt:
+        """What the prompts for a place with chunks begin with, before anything of the file itself."""
+        return fim_prompt_beginning(self._fim, place.chunks, place.file)
 
     def perform(
         self, task: Task, cancel: Cancellation | None = None, heard: Callable[[str], None] | None = None

@@ -102,6 +102,13 @@ def fim_prompt(
     return Prompt((*front, prefix, Segment(before), suffix, Segment(after), middle))
 
 
+def fim_prompt_beginning(tokens: FimTokens, chunks: Sequence[Chunk], file: FileName | None = None) -> Prompt:
+    """What each prompt with these chunks begins with, up to the text of the file itself; `chunks` are not empty."""
+    front = _front(tokens, chunks, file)
+    inside_prefix = tokens.order != "suffix-first" and not front[0].special
+    return Prompt((Segment(tokens.prefix, special=True), *front) if inside_prefix else tuple(front))
+
+
 def _front(tokens: FimTokens, chunks: Sequence[Chunk], file: FileName | None) -> list[Segment]:
     """Other files' chunks, each a segment of its own: a chunk more at the end changes no token of those before it."""
     if not chunks:

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from assistant.context.builder import ContextBuilder
+from assistant.engine.cancellation import Cancellation
 from assistant.engine.futures import detached
 from assistant.errors import EngineError
 from assistant.fim import find_fim_tokens
@@ -121,6 +122,14 @@ class Session:
                 request.buffer.uri, lambda cancel: opened.suggester.ahead(request, suggestion, cancel)
             )
 
+    def read_ahead(self, buffer: Buffer) -> None:
+        """Reads what a document that was opened uses of other files, once the model is open and nothing else to do."""
+        opened = self._opened
+        if opened is not None and not opened.model.closed:
+            opened.model.scheduler.idle(
+                _opening(buffer.uri), lambda cancel: self._read(opened, buffer, cancel), _STILL_SECONDS
+            )
+
     def cancel(self, uri: str) -> None:
         """Stops computing for a document."""
         if (opened := self._opened) is not None and not opened.model.closed:
@@ -130,6 +139,7 @@ class Session:
 
     def document_opened(self, buffer: Buffer) -> None:
         """Takes note of a document for the context of others."""
+        self._newest[buffer.uri] = buffer.version
         self._context.opened(buffer)
 
     def document_edited(self, buffer: Buffer, offset: int) -> None:
@@ -141,8 +151,10 @@ class Session:
 
     def document_closed(self, uri: str) -> None:
         """Takes note that the user has closed a document."""
-        self.cancel(uri)
         self._newest.pop(uri, None)
+        self.cancel(uri)
+        if (opened := self._opened) is not None:
+            opened.model.scheduler.cancel(_opening(uri))
         self._context.closed(uri)
 
     def use_options(self, options: SuggestionOptions) -> None:
@@ -184,6 +196,11 @@ class Session:
         opened.model.scheduler.idle(
             _settling(request.buffer.uri), lambda cancel: opened.suggester.settle(request, cancel), _STILL_SECONDS
         )
+
+    def _read(self, opened: _Opened, buffer: Buffer, cancel: Cancellation) -> None:
+        done = self._context.has_looked(buffer) and opened.suggester.open(buffer, cancel)
+        if not done and buffer.uri in self._newest:  # not closed meanwhile
+            self.read_ahead(buffer)
 
     def _is_stale(self, opening: Future[_Opened]) -> bool:
         if not opening.done():
@@ -244,6 +261,11 @@ class Session:
 def _preparing(uri: str) -> str:
     """The scheduler's key of a document's work ahead, which goes on beside its suggestions."""
     return f"{uri} prepare"
+
+
+def _opening(uri: str) -> str:
+    """The same of what is done once a document is opened."""
+    return f"{uri} open"
 
 
 def _log_failure(ended: Future[None]) -> None:

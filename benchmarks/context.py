@@ -113,9 +113,9 @@ class RelatedChunks:
         self._nowhere = SuggestionRequest(Buffer((root / "new.py").as_uri(), root / "new.py", "python", 0, ""), 0)
         self.seconds: list[float] = []
 
-    def of_opened(self, task: CallTask) -> tuple[Chunk, ...]:
-        """The chunks when the file has just been opened; nothing else is open."""
-        request = self._begin(task, task.text, task.offset)
+    def of_opened(self, path: Path, text: str, offset: int) -> tuple[Chunk, ...]:
+        """The chunks when a file has just been opened; nothing else is open."""
+        request = self._begin(path, text, offset)
         started = time.perf_counter()
         chunks = self._builder.chunks(request, self._budget)
         self.seconds.append(time.perf_counter() - started)
@@ -126,7 +126,7 @@ class RelatedChunks:
         """The chunks that were chosen where typing began, and those at the cursor once the engine was idle."""
         start = task.text.rfind("\n", 0, max(task.offset - TYPED, 0)) + 1
         rest = task.text[task.offset + len(task.answer) :]
-        early = self._builder.chunks(self._begin(task, task.text[:start] + rest, start), self._budget)
+        early = self._builder.chunks(self._begin(task.path, task.text[:start] + rest, start), self._budget)
         typed = Buffer(task.path.as_uri(), task.path, "python", 1, task.text[: task.offset] + rest)
         request = SuggestionRequest(typed, task.offset)
         assert self._builder.chunks(request, self._budget) == early
@@ -136,11 +136,11 @@ class RelatedChunks:
         self._builder.closed(typed.uri)
         return early, late
 
-    def _begin(self, task: CallTask, text: str, offset: int) -> SuggestionRequest:
+    def _begin(self, path: Path, text: str, offset: int) -> SuggestionRequest:
         """A request in a document that is new; it begins with no other's chunks."""
         self._builder.chunks(self._nowhere, 0)
         self._builder.wait_for_index()
-        return SuggestionRequest(Buffer(task.path.as_uri(), task.path, "python", 0, text), offset)
+        return SuggestionRequest(Buffer(path.as_uri(), path, "python", 0, text), offset)
 
 
 def report(engine: LlamaEngine, tasks: list[Task], prompts: dict[str, Callable[[int], Prompt]]) -> None:
@@ -192,7 +192,7 @@ def measure_project(engine: LlamaEngine, root: Path, options: argparse.Namespace
     ]
     fim, unrelated = find_fim_tokens(engine), unrelated_chunks(root)
     related = RelatedChunks(root, engine.count_tokens, options.budget)
-    chosen = [related.of_opened(call) for call in calls]
+    chosen = [related.of_opened(call.path, call.text, call.offset) for call in calls]
     typed = [related.of_typed(call) for call in calls]
     exchanged = sum(early != late for early, late in typed)
     defined = [sum(call.defined_in(each[which]) for call, each in zip(calls, typed, strict=True)) for which in (0, 1)]

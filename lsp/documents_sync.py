@@ -56,7 +56,8 @@ async def _open(server: SnedServer, uri: str) -> None:
         return
     session = server.session_of(view)
     session.document_opened(view.buffer)
-    await server.suggesting.ready(session, view.buffer.uri)
+    if await server.suggesting.ready(session, view.buffer.uri):
+        session.read_ahead(view.buffer)
     await offer_missing(server, session, uri)
 
 

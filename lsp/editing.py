@@ -86,7 +86,7 @@ async def _made(server: SnedServer, view: View, where: types.Range, instruction:
         return None
     if not _is_current(server, document.uri, version):
         raise AnswerError(_CHANGED)
-    text = rewritten(target, reply.text, reply.usage.stop_reason)
+    text = rewritten(target, reply.text, reply.usage.stop_reason, shown.language_id)
     if text == target.text:
         raise AnswerError("The model left the selection as it is; word the instruction otherwise.")
     place = types.Range(document.position_at(target.begin), document.position_at(target.end))

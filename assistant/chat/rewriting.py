@@ -57,10 +57,11 @@ def target_of(document: str, begin: int, end: int) -> Target:
     return Target(begin, end, text, _dedented(code, indentation), indentation, whole_lines)
 
 
-def rewritten(target: Target, answer: str, stop_reason: StopReason) -> str:
+def rewritten(target: Target, answer: str, stop_reason: StopReason, language_id: str = "") -> str:
     """What takes the target's place, from a model's answer in Markdown: the code of its first fence.
 
-    Indentation, line ends and the end of the last line are the target's.
+    Small models write the language below the fence as well, or instead: such a line is none of the code. Indentation,
+    line ends and the end of the last line are the target's.
 
     Raises:
         AnswerError: the answer is unfinished or has no code.
@@ -72,6 +73,9 @@ def rewritten(target: Target, answer: str, stop_reason: StopReason) -> str:
         )
     longest = max((len(fence) for fence in _FENCE_IN_CODE.findall(target.code)), default=0)
     code = code_of(answer, longer_than=longest)
+    first, _, others = code.partition("\n")
+    if language_id and first.strip() == language_id and others.strip() and target.code.split("\n")[0].strip() != first:
+        code = others
     code = _dedented(code, _common_indentation(code))
     if target.indentation.startswith("\t") and not re.search(r"^\t", code, re.MULTILINE):
         code = re.sub(r"^(?: {4})+", lambda match: "\t" * (len(match[0]) // _SPACES_OF_A_TAB), code, flags=re.MULTILINE)

@@ -124,9 +124,22 @@ class ContextBuilder:
         if self._has_moved(uri, place) or layout.tokens > _room(budget_tokens):
             self._places[uri] = place
             self._update_index()
-            candidates, shown = self._look_around(request)
-            layout.update(candidates, shown, _room(budget_tokens))
+            self._choose(layout, request, budget_tokens)
         return layout.chunks
+
+    def first_chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
+        """The chunks that prompts of a document will begin with: some for the request's place if there are none yet."""
+        uri = request.buffer.uri
+        layout = self._layout(uri)
+        if not layout.chunks:
+            self._update_index(but_for=uri)  # a large document would take a tenth of a second to parse
+            self._choose(layout, request, budget_tokens)
+        return layout.chunks
+
+    def has_looked(self, buffer: Buffer) -> bool:
+        """Whether the project's definitions have been found; else that goes on, or begins, in the background."""
+        self._index.start(self.path(buffer))
+        return self._index.wait(0)
 
     def reconsider(self, request: SuggestionRequest, budget_tokens: int) -> Choice | None:
         """Better chunks for a place than those its prompts have, once more is known: of the project, or by typing.
@@ -216,6 +229,10 @@ class ContextBuilder:
             self._buffers[buffer.uri] = known = buffer
         if known.text == buffer.text:
             self._ring.visit(buffer, self.path(buffer), request.offset)
+
+    def _choose(self, layout: Layout, request: SuggestionRequest, budget_tokens: int) -> None:
+        candidates, shown = self._look_around(request)
+        layout.update(candidates, shown, _room(budget_tokens))
 
     def _layout(self, uri: str) -> Layout:
         """The document's, which is from now on the last used."""

@@ -1,6 +1,6 @@
 """The prompts of places in documents: the whole one, what of it is affordable at once, and what is evaluated ahead."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -12,9 +12,10 @@ from assistant.engine.protocol import Engine, StopReason
 from assistant.fim import FileName
 from assistant.grammars import grammar_of
 from assistant.suggestion.pace import Pace
-from assistant.suggestion.spots import FAR_CHARACTERS, Spots, near_name, sequence_names
+from assistant.suggestion.spots import Spots, near_name, sequence_names
+from assistant.suggestion.stays import GROWTH, Stay
 from assistant.suggestion.types import Buffer, SuggestionOptions, SuggestionRequest
-from assistant.window import CountTokens, WindowSize, window_before
+from assistant.window import window_before
 
 # Who asks for a suggestion by a key waits longer for a better one.
 _PATIENCE_WHEN_ASKED = 3.0
@@ -25,14 +26,11 @@ _LEAST_NEAR_TOKENS = 128
 _MOST_MOVES = 4
 # Who will stay at a place is not known: as with renting or buying, the whole prompt is evaluated once so much was asked
 # for there that a suggestion has cost no more than so many of its tokens.
-_TOKENS_A_REQUEST = 10
+_TOKENS_A_REQUEST = 6
 # In the first pause that is one, and not the time between two keys of a word, of which little is left once it is known.
 _PAUSE_SECONDS = 0.5
 # Or once nobody has typed for so long that nothing is lost: who comes back finds all of it.
-_REST_SECONDS = 60.0
-# So far may the text next to the cursor grow: moved on at its beginning, all of it would be evaluated again.
-_GROWTH = 2
-_HEAD_CHARACTERS = 64
+_REST_SECONDS = 20.0
 # What nobody waits for yet is worth no more.
 _CHEAP_TOKENS = 32
 # So many times the tokens for better chunks: other ones cost that at a place which is new, and more once a part of its
@@ -53,6 +51,10 @@ class Context(Protocol):
         """Better ones than those, if there are, to be evaluated when nothing else is to do."""
         ...
 
+    def first_chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
+        """Those that prompts of the request's document will begin with."""
+        ...
+
     def adopt(self, choice: Choice) -> None:
         """Takes them for prompts from now on."""
         ...
@@ -62,43 +64,12 @@ class Context(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Stay:
-    """Suggestions that are asked for at a place before its whole prompt is evaluated.
-
-    Attributes:
-        offset: where the last one was asked for.
-        requests: how many there were.
-        missing: tokens of the whole prompt that nothing was evaluated of, at the last one.
-        size: of the window that they have, when it was chosen.
-        start: where that begins in the document.
-        head: with what.
-    """
-
-    offset: int
-    requests: int
-    missing: int
-    size: WindowSize
-    start: int
-    head: str
-
-    def is_near(self, offset: int) -> bool:
-        """Whether an offset belongs to the place."""
-        return abs(self.offset - offset) <= FAR_CHARACTERS
-
-    def still_fits(self, before: str, affordable: int, count_tokens: CountTokens) -> bool:
-        """Whether the window goes on: by its beginning, what has been typed since, and the speed of the machine."""
-        if not before.startswith(self.head, self.start) or self.size.before + self.size.after > 2 * affordable:
-            return False
-        return count_tokens(before[self.start :]) <= _GROWTH * self.size.before
-
-
 class PlacePrompts:
     """Makes and evaluates the prompts for one model. Its methods belong to the inference thread.
 
     A place's whole prompt, with other files' chunks and all of the window, takes seconds to evaluate where the cursor
-    has just come to. The first suggestions there come from a small one, of the text next to the cursor, until `prepare`
-    has evaluated the whole.
+    has just come to. The first suggestions there come from a small one, of the text next to the cursor and those chunks
+    that were evaluated before, until `prepare` has evaluated the whole.
     """
 
     def __init__(
@@ -112,7 +83,7 @@ class PlacePrompts:
         self._pace = pace
         self._spots = Spots()
         self._moves: dict[str, int] = {}  # of a sequence's prompt, since it was evaluated as a whole
-        self._stays: dict[str, _Stay] = {}  # at a sequence's place, while its prompt is not evaluated
+        self._stays: dict[str, Stay] = {}  # at a sequence's place, while its prompt is not evaluated
 
     def options(self, request: SuggestionRequest) -> CompletionOptions:
         """How to complete at the request's place."""
@@ -174,14 +145,20 @@ class PlacePrompts:
         if min(missing, self._uncached_shifted(whole)) <= _FEW_TOKENS:
             return
         better, choice = self._better(request, whole)
-        if choice is not None and self._engine.uncached_tokens(better.prompt) <= _BETTER * missing:
+        if choice is not None and (of_better := self._engine.uncached_tokens(better.prompt)) <= _BETTER * missing:
             self._context.adopt(choice)  # the first one would have to be evaluated as well
-            whole = better
+            whole, missing = better, of_better
         usage = self._engine.prefill(whole.prompt, cancel, sequence=whole.place.sequence)
         self._pace.measure(usage)
-        self._moves.pop(whole.place.sequence, None)
+        sequence = whole.place.sequence
+        self._moves.pop(sequence, None)
         if usage.stop_reason is not StopReason.CANCELLED:
-            self._stays.pop(whole.place.sequence, None)
+            self._stays.pop(sequence, None)
+        elif (stay := self._stays.get(sequence)) is not None:
+            # What was asked for has paid for that: elsewhere nearby, the rest would not be of use.
+            left = self._engine.uncached_tokens(whole.prompt)
+            spent = max(missing - left, 0) // _TOKENS_A_REQUEST
+            self._stays[sequence] = replace(stay, requests=max(stay.requests - spent, 0), missing=left)
 
     def settle(self, request: SuggestionRequest, cancel: Cancellation) -> None:
         """Makes the prompt of the request's place better, once the user has stopped typing.
@@ -196,16 +173,54 @@ class PlacePrompts:
         whole = self._whole(request, self.options(request))
         sequence = whole.place.sequence
         better, choice = self._better(request, whole)
-        if choice is not None and not cancel.is_set() and self._uncached_shifted(better) <= _LEAST_NEAR_TOKENS:
+        stay = self._stays.get(sequence)
+        if stay is not None and stay.is_near(request.offset) and self._uncached_shifted(whole) > _LEAST_NEAR_TOKENS:
+            wanted = choice is not None or not stay.chunks
+            if wanted and self._prepare_short(request, better, stay, cancel) and choice is not None:
+                self._context.adopt(choice)
+        elif choice is not None and not cancel.is_set() and self._uncached_shifted(better) <= _LEAST_NEAR_TOKENS:
             self._context.adopt(choice)
             self._engine.prefill(better.prompt, cancel, sequence=sequence, shift=True)
             self._moved(sequence)
         elif self._moves.get(sequence, 0) >= _MOST_MOVES:
-            usage = self._engine.prefill(whole.prompt, cancel, sequence=f"{sequence} ahead")
+            usage = self._engine.prefill(whole.prompt, cancel, sequence=_ahead(sequence))
             self._pace.measure(usage)
             if usage.stop_reason is not StopReason.CANCELLED:
                 self._engine.prefill(whole.prompt, cancel, sequence=sequence)  # which takes it over from the other
                 self._moves.pop(sequence, None)
+
+    def open(self, buffer: Buffer, cancel: Cancellation) -> bool:
+        """Evaluates what prompts in a document that was just opened will begin with: chunks of other files.
+
+        Cancelled, it keeps what it has evaluated, as `prepare` does. Whether all is done comes back.
+
+        Raises:
+            EngineError: as `prepare`.
+        """
+        request = SuggestionRequest(buffer, 0)
+        chunks = self._context.first_chunks(request, self._budget())
+        if not chunks:
+            return True
+        place = self._place(request, _ahead(near_name(buffer.uri)), chunks)
+        usage = self._engine.prefill(self._completer.beginning(place), cancel, sequence=place.sequence)
+        self._pace.measure(usage)
+        return usage.stop_reason is not StopReason.CANCELLED
+
+    def _prepare_short(self, request: SuggestionRequest, whole: Task, stay: Stay, cancel: Cancellation) -> bool:
+        """Evaluates the short prompt of a stay with all the chunks of the whole one; the old one answers until then.
+
+        Whether that was done to its end.
+        """
+        stay = replace(stay, chunks=tuple(whole.place.chunks))
+        if stay == self._stays[whole.place.sequence]:
+            return True
+        task = self._beginning_at(stay, request, whole)
+        usage = self._engine.prefill(task.prompt, cancel, sequence=_ahead(task.place.sequence))
+        self._pace.measure(usage)
+        if usage.stop_reason is not StopReason.CANCELLED:
+            self._engine.prefill(task.prompt, cancel, sequence=task.place.sequence)
+            self._stays[whole.place.sequence] = stay
+        return usage.stop_reason is not StopReason.CANCELLED
 
     def _better(self, request: SuggestionRequest, whole: Task) -> tuple[Task, Choice | None]:
         """The task with chunks that are better by now, and these; the same one and None if there are none."""
@@ -215,7 +230,7 @@ class PlacePrompts:
         place = replace(whole.place, chunks=choice.chunks)
         return self._completer.task(request.before, request.after, whole.options, place), choice
 
-    def _near_cursor(self, request: SuggestionRequest, whole: Task, affordable: int) -> tuple[Task, _Stay]:
+    def _near_cursor(self, request: SuggestionRequest, whole: Task, affordable: int) -> tuple[Task, Stay]:
         """The task with the text next to the cursor alone, which begins where it did at the last key if that is near.
 
         It has a sequence of its own: what has been evaluated of the whole prompt stays. The stay is that before it.
@@ -224,21 +239,31 @@ class PlacePrompts:
         if stay is not None and not stay.is_near(request.offset):
             stay = None
         if stay is not None and stay.still_fits(request.before, affordable, self._engine.count_tokens):
-            task = self._beginning_at(stay.start, stay.size, request, whole)
+            task = self._beginning_at(stay, request, whole)
             if self._uncached_shifted(task) <= affordable:  # else it was a jump, which costs more than a new place
                 return task, replace(stay, offset=request.offset)
         tokens = self._pace.near(self._options.patience) if request.automatic else affordable
         size = whole.options.window.within(max(tokens, _LEAST_NEAR_TOKENS))
         start = len(request.before) - len(window_before(request.before, size, self._engine.count_tokens))
-        head = request.before[start : start + _HEAD_CHARACTERS]
         requests = stay.requests if stay is not None else 0
-        return self._beginning_at(start, size, request, whole), _Stay(request.offset, requests, 0, size, start, head)
+        stay = Stay.at(request.before, start, size, self._evaluated_chunks(whole.place))
+        return self._beginning_at(stay, request, whole), replace(stay, requests=requests)
 
-    def _beginning_at(self, start: int, size: WindowSize, request: SuggestionRequest, whole: Task) -> Task:
-        """The task with the text from `start` on alone."""
-        options = replace(whole.options, window=replace(size, before=_GROWTH * size.before))
-        near = replace(whole.place, chunks=(), sequence=near_name(request.buffer.uri))
-        task = self._completer.task(request.before[start:], request.after, options, near)
+    def _evaluated_chunks(self, place: Place) -> tuple[Chunk, ...]:
+        """A place's chunks, up to the first that no prompt has had evaluated, or not in front of this file."""
+        chunks = tuple(place.chunks)
+        while chunks:
+            beginning = self._completer.beginning(replace(place, chunks=chunks))
+            if self._engine.uncached_tokens(beginning) <= _CHEAP_TOKENS:
+                break
+            chunks = chunks[:-1]
+        return chunks
+
+    def _beginning_at(self, stay: Stay, request: SuggestionRequest, whole: Task) -> Task:
+        """The task with the text from where the stay's begins alone, and the stay's chunks."""
+        options = replace(whole.options, window=replace(stay.size, before=GROWTH * stay.size.before))
+        near = replace(whole.place, chunks=stay.chunks, sequence=near_name(request.buffer.uri))
+        task = self._completer.task(request.before[stay.start :], request.after, options, near)
         return replace(task, before=request.before)
 
     def _may_shift(self, task: Task) -> bool:
@@ -262,21 +287,31 @@ class PlacePrompts:
         return self._engine.uncached_tokens(task.prompt, sequence=task.place.sequence, shift=True)
 
     def _whole(self, request: SuggestionRequest, options: CompletionOptions) -> Task:
-        return self._completer.task(request.before, request.after, options, self._place(request))
+        sequence = self._spots.sequence(request.buffer.uri, request.offset)
+        place = self._place(request, sequence, self._context.chunks(request, self._budget()))
+        return self._completer.task(request.before, request.after, options, place)
 
-    def _place(self, request: SuggestionRequest) -> Place:
-        buffer, options = request.buffer, self._options
-        path = self._context.path(buffer)
+    def _budget(self) -> int:
+        """Tokens of other files' chunks in a prompt."""
+        options = self._options
         around_cursor = options.window.before + options.window.after + options.max_tokens
-        context = self._engine.info.context
-        budget = self._pace.afford(context, around_cursor)
+        return self._pace.afford(self._engine.info.context, around_cursor)
+
+    def _place(self, request: SuggestionRequest, sequence: str, chunks: tuple[Chunk, ...]) -> Place:
+        buffer = request.buffer
+        path = self._context.path(buffer)
         return Place(
             grammar=grammar_of(buffer.language_id, buffer.path),
-            chunks=self._context.chunks(request, budget),
+            chunks=chunks,
             file=FileName(_project(buffer, path), path),
             automatic=request.automatic,
-            sequence=self._spots.sequence(buffer.uri, request.offset),
+            sequence=sequence,
         )
+
+
+def _ahead(sequence: str) -> str:
+    """The sequence of a prompt that is to take another's place once all of it is evaluated."""
+    return f"{sequence} ahead"
 
 
 def _project(buffer: Buffer, path: str) -> str:

@@ -151,6 +151,14 @@ class Suggester:
             == (following.buffer.uri, following.buffer.text, following.offset)
         )
 
+    def open(self, buffer: Buffer, cancel: Cancellation) -> bool:
+        """Evaluates what prompts in a document that was just opened begin with: `PlacePrompts.open`.
+
+        Raises:
+            EngineError: as `suggest`.
+        """
+        return self._prompts.open(buffer, cancel)
+
     def pause(self, request: SuggestionRequest) -> float:
         """For how many seconds the user is not to type before `prepare`. Usable from any thread."""
         return self._prompts.pause(request)

@@ -1,8 +1,9 @@
 """What typing costs: `sned lsp` beside llama.cpp's llama-server with llama.vim's requests, on the same model and keys.
 
 A file's history is typed again, a commit after another, by a person with pauses, mistakes and jumps who takes a
-suggestion when it says what they mean to write. Each change is made with one server, then with the other, so that what
-else the machine does troubles both. The project is the repository as it was before the first of the commits.
+suggestion when it says what they mean to write. All changes are made with one server, then with the other: in turns,
+each would have rests to evaluate something in that no person made. What opening the file costs is a line of its own.
+The project is the repository as it was before the first of the commits.
 
     python benchmarks/typing --model base.gguf --llama-server PATH/llama-server
 
@@ -28,7 +29,7 @@ from statistics import quantiles
 
 import psutil
 from editor import Assistant, Editor, Measures
-from keystrokes import Edit, Stroke, deleting, edits, typing, versions
+from keystrokes import Edit, Stroke, arriving, deleting, edits, first_key, typing, versions
 from language_server import LanguageServer
 from llama_vim import LlamaVim
 
@@ -36,6 +37,8 @@ _QUIET = 0.05  # of a core
 # In milliseconds. A percentile tells only of keystrokes that got a suggestion at all; these tell of all.
 _LIMITS = (75, 150)
 _LONGEST_QUIETING = 15.0
+# Who opens a file reads in it first, and its server may read as well.
+_READING_SECONDS = 10.0
 
 
 @dataclass
@@ -51,7 +54,7 @@ class Seat:
 async def make(seat: Seat, edit: Edit, number: int) -> None:
     """Makes an edit as a person would, and waits until the server is quiet again."""
     editor = seat.editor
-    await asyncio.sleep(1)
+    await asyncio.sleep(arriving(Random(f"{number} arriving")))
     editor.cursor = edit.offset + edit.removed
     seat.assistant.struck(editor.strike(0, ""))
     for stroke in deleting(edit, Random(f"{number} deleting")):
@@ -66,10 +69,7 @@ async def make(seat: Seat, edit: Edit, number: int) -> None:
 
 
 async def count(seat: Seat, sign: int) -> None:
-    """Takes note of what the server has used so far: to be taken off (-1) at the beginning, and added (1) at the end.
-
-    What it does while the other one is typed with counts as well: both evaluate ahead once the cursor rests.
-    """
+    """Takes note of what the server has used so far: taken off (-1) at the beginning, and added (1) at the end."""
     measures = seat.editor.measures
     measures.cpu += sign * _cpu(seat.process)
     measures.evaluated += sign * await seat.assistant.evaluated_tokens()
@@ -122,6 +122,7 @@ def report(measures: dict[str, Measures]) -> None:
         # In a line with more than some characters behind the cursor llama.vim does not ask.
         "keystrokes that ask, of 100": [100 * each.asked / each.strokes for each in measures.values()],
         "keystrokes": [each.strokes for each in measures.values()],
+        "tokens evaluated at the opening": [each.opening for each in measures.values()],
     }
     print(f"{'':36}" + "".join(f"{name:>12}" for name in measures) + f"{'ratio':>8}")
     for name, figures in rows.items():
@@ -144,26 +145,48 @@ async def run(arguments: argparse.Namespace) -> None:
             LanguageServer(arguments.sned, arguments.model, home, arguments.threads),
             LlamaVim(arguments.llama_server, arguments.model, arguments.context, arguments.threads),
         ]
-        seats = []
+        made = _until(arguments.strokes, [edit for old, new in pairwise(texts) for edit in edits(old, new)])
+        editors = {assistant.name: Editor(Path(arguments.file), texts[0]) for assistant in assistants}
         for assistant in assistants:
-            editor = Editor(Path(arguments.file), texts[0])
-            process = await assistant.start(project, editor)
-            seats.append(Seat(assistant, process, editor, arguments.patient))
-            await quiet(seats[-1].process)
-            await count(seats[-1], -1)
-        for number, edit in enumerate(edit for old, new in pairwise(texts) for edit in edits(old, new)):
-            if all(seat.editor.measures.strokes >= arguments.strokes for seat in seats):
-                break
-            for seat in seats:
-                await make(seat, edit, number)
-            if seats[0].editor.text != seats[-1].editor.text:
-                raise AssertionError(f"with the one and the other, edit {number} made different texts")
-        for seat in seats:
-            await quiet(seat.process)
-            await count(seat, 1)
-        report({seat.assistant.name: seat.editor.measures for seat in seats})
-        for seat in seats:
-            await seat.assistant.stop()
+            editor = editors[assistant.name]
+            seat = Seat(assistant, await assistant.start(project, editor), editor, arguments.patient)
+            try:
+                await use(seat, made)
+            finally:
+                await assistant.stop()
+        if len({editor.text for editor in editors.values()}) > 1:
+            raise AssertionError("with the one and the other, the same edits made different texts")
+        report({name: editor.measures for name, editor in editors.items()})
+
+
+async def use(seat: Seat, made: list[Edit]) -> None:
+    """Reads the file that was opened, and makes the edits."""
+    await asyncio.sleep(_READING_SECONDS)
+    await quiet(seat.process)
+    await count(seat, -1)
+    seat.editor.measures.opening = -seat.editor.measures.evaluated
+    for number, edit in enumerate(made):
+        await make(seat, edit, number)
+    await quiet(seat.process)
+    await count(seat, 1)
+
+
+def _until(strokes: int, made: list[Edit]) -> list[Edit]:
+    """The first edits that somebody who takes no suggestion makes with so many strokes."""
+    counted = 0
+    for number, edit in enumerate(made):
+        if counted >= strokes:
+            return made[:number]
+        counted += sum(1 for _ in deleting(edit, Random(0))) + _keys(edit.inserted)
+    return made
+
+
+def _keys(text: str) -> int:
+    keys = position = 0
+    while position < len(text):
+        position += len(first_key(text[position:]))
+        keys += 1
+    return keys
 
 
 def _cpu(process: psutil.Process) -> float:
@@ -188,7 +211,12 @@ def main() -> None:
     parser.add_argument("--repository", type=Path, default=Path())
     parser.add_argument("--file", default="assistant/suggestion/suggester.py", help="a Python file, by its path there")
     parser.add_argument("--commits", type=int, default=10, help="the last so many of those that changed the file")
-    parser.add_argument("--strokes", type=int, default=500, help="ends after the change that has so many made")
+    parser.add_argument(
+        "--strokes",
+        type=int,
+        default=500,
+        help="ends after the change that has so many made, none being taken from suggestions",
+    )
     parser.add_argument("--context", type=int, default=4096, help="llama-server's tokens of context; sned has as many")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--patient", action="store_true", help="no key is struck before the last one's answer is there")

@@ -23,7 +23,8 @@ class Measures:
         characters: all that were written.
         looks: pauses in which the person looked for a suggestion.
         seen: those in which one was there.
-        evaluated: tokens that the model evaluated.
+        evaluated: tokens that the model evaluated, once the person began to type.
+        opening: those before that.
         cpu: seconds.
     """
 
@@ -35,6 +36,7 @@ class Measures:
     looks: int = 0
     seen: int = 0
     evaluated: float = 0.0
+    opening: float = 0.0
     cpu: float = 0.0
 
 

@@ -83,6 +83,11 @@ def edits(old: str, new: str) -> list[Edit]:
     return found
 
 
+def arriving(random: Random) -> float:
+    """The seconds until somebody who has come to another place begins to type there: 4 or so, now and then 15."""
+    return random.lognormvariate(1.4, 0.7)
+
+
 def deleting(edit: Edit, random: Random) -> Iterator[Stroke]:
     """The strokes that remove what an edit removes; the cursor is behind it."""
     if edit.removed > _BACKSPACED:

@@ -3,10 +3,11 @@
 import pytest
 
 from assistant.catalog import FimTokens
+from assistant.context.types import Chunk
 from assistant.engine.llama import LlamaEngine
 from assistant.engine.protocol import ModelInfo, Prompt, Segment, TokenRole
 from assistant.errors import EngineError
-from assistant.fim import KNOWN_TOKENS, fim_prompt, find_fim_tokens
+from assistant.fim import KNOWN_TOKENS, FileName, fim_prompt, fim_prompt_beginning, find_fim_tokens
 from tests.engines import ModellessEngine
 
 QWEN = KNOWN_TOKENS[0]
@@ -82,6 +83,19 @@ def test_suffix_first_ends_with_the_text_before_the_cursor_and_is_healed() -> No
         ),
         healed=True,
     )
+
+
+@pytest.mark.parametrize("tokens", [*KNOWN_TOKENS, OWN.model_copy(update={"order": "suffix-first"})], ids=repr)
+def test_prompts_with_the_same_chunks_begin_alike(tokens: FimTokens) -> None:
+    chunks, file = (Chunk("a.py", "x = 1\n"), Chunk("a.py", "y = 2\n"), Chunk("b.py", "z = 3")), FileName("p", "c.py")
+    beginning = fim_prompt_beginning(tokens, chunks, file).segments
+    for before, after in (("one", "two"), ("", "")):
+        segments = fim_prompt(tokens, before, after, chunks, file).segments
+        assert segments[: len(beginning)] == beginning
+        assert [segment.text for segment in segments[len(beginning) :] if not segment.special] in (
+            [before, after],
+            [after, before],
+        )
 
 
 def test_prefix_first_ends_with_the_middle_token() -> None:

@@ -41,7 +41,7 @@ def test_after_enough_suggestions_the_whole_prompt_is_evaluated_once_the_cursor_
         scheduler = models.get(selection).scheduler
         scheduler.idle("once the cursor rests", lambda cancel: None, after=2.5).result()
         assert session.evaluated_tokens < 140
-        for number in range(32):
+        for number in range(48):
             session.suggest(request(f"{number} * ")).result()
         scheduler.idle("once the cursor rests again", lambda cancel: None, after=1.5).result()
         last = session.suggest(request("99 * ")).result()
@@ -99,6 +99,24 @@ def window(base_model: Path, tmp_path: Path) -> Callable[[], Window]:
 
 
 SHAPES = BEFORE.replace("def scaled_0(length):", "from shapes import area_of_rectangle\n\n\ndef scaled_0(length):")
+
+
+def test_what_a_file_uses_of_others_is_in_its_first_prompt_once_it_was_open_for_a_while(
+    window: Callable[[], Window],
+) -> None:
+    with window() as opened:
+        path = opened.project / "main.py"
+        buffer = Buffer(path.as_uri(), path, "python", 0, f"{SHAPES}\n")
+        opened.session.document_opened(buffer)
+        opened.session.read_ahead(buffer)
+        scheduler = opened.models.get(opened.session._choose()).scheduler
+        for _ in range(20):
+            scheduler.idle("after that", lambda cancel: None, after=2.5).result()
+            if read := opened.session.evaluated_tokens:
+                break
+        assert read > 40
+        usage = opened.usage(SHAPES)
+        assert usage.cached_tokens >= read - 8
 
 
 def test_the_next_run_goes_on_with_what_this_one_has_evaluated(window: Callable[[], Window]) -> None:

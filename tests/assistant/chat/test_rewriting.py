@@ -90,6 +90,19 @@ def test_an_unfinished_answer_is_refused_even_with_code(stop: StopReason) -> Non
         rewritten(target_of("x", 0, 1), "```\ny\n```", stop)
 
 
+@pytest.mark.parametrize(
+    ("document", "answer", "expected"),
+    [
+        ("x = 1", "```\npython\ny = 2\n```", "y = 2"),
+        ("x = 1", "```python\npython\ny = 2\n```", "y = 2"),
+        ("x = 1", "```\npython\n```", "python"),
+        ("python\nx = 1", "```python\npython\ny = 2\n```", "python\ny = 2"),
+    ],
+)
+def test_the_name_of_the_language_is_none_of_the_code(document: str, answer: str, expected: str) -> None:
+    assert rewritten(target_of(document, 0, len(document)), answer, END, "python") == expected
+
+
 def test_nothing_selected_is_refused() -> None:
     with pytest.raises(UsageError, match="No code is selected"):
         target_of("a\n \nb", 2, 3)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,6 +117,21 @@ def test_another_place_brings_new_chunks(builder: ContextBuilder, project: Path)
     assert builder.wait_for_index(60)
     builder.opened(buffer(project, "notes.txt", "a note\nanother\n"))
     assert any(chunk.path == "notes.txt" for chunk in builder.chunks(at(document, "pass"), BUDGET))
+
+
+def test_an_opened_document_has_chunks_before_anything_is_asked_and_leaves_no_visit(
+    builder: ContextBuilder, project: Path
+) -> None:
+    document = buffer(project, "main.py", "from wheel import turn\n\n\nvalue = turn(\n")
+    builder.opened(document)
+    deadline = time.monotonic() + 60
+    while not builder.has_looked(document) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first = builder.first_chunks(SuggestionRequest(document, 0), BUDGET)
+    assert [chunk.path for chunk in first] == ["wheel.py"]
+    assert builder.first_chunks(SuggestionRequest(document, 0), BUDGET) == first
+    assert builder.saved().visits == ()
+    assert builder.chunks(at(document, "turn("), BUDGET)[: len(first)] == first
 
 
 def test_far_parts_of_the_same_document_count(builder: ContextBuilder, project: Path) -> None:

@@ -27,11 +27,14 @@ class Counting(ModellessEngine):
         super().__init__(ModelInfo("none", "none", 1, 1, 4096))
         self.evaluated: list[str] = []
         self.cancelled = False
+        self.left: int | None = None  # of a prompt whose evaluation was cancelled
         self.near = 60  # tokens of the short prompts, beside what was evaluated for the last of them
 
     def uncached_tokens(self, prompt: Prompt, *, sequence: str = "", shift: bool = False) -> int:
         if sequence.endswith(" near"):
             return self.near
+        if self.cancelled and self.left is not None and self.evaluated:
+            return self.left
         return 1 if sequence in self.evaluated else MISSING
 
     def prefill(
@@ -106,6 +109,24 @@ def test_an_evaluated_prompt_ends_the_stay_unless_it_was_stopped() -> None:
     prompts.prepare(request(), Cancellation())
     assert engine.evaluated == ["file:///a.py"]
     assert prompts.pause(request()) == came
+
+
+def test_what_a_stopped_prompt_has_cost_is_not_spent_again_elsewhere_nearby() -> None:
+    engine = Counting()
+    prompts = place_prompts(engine)
+    came = prompts.pause(request())
+    needed = 0
+    while prompts.pause(request()) == came:
+        asked(prompts, 1)
+        needed += 1
+    engine.cancelled, engine.left = True, 100  # of it nearly all is evaluated
+    prompts.prepare(request(), Cancellation())
+    assert prompts.pause(request()) < came  # the rest is still worth it here
+    engine.left, engine.evaluated = None, []
+    asked(prompts, 1, 1010)
+    assert prompts.pause(request(line=1010)) == came
+    asked(prompts, needed, 1010)
+    assert prompts.pause(request(line=1010)) < came
 
 
 def test_what_was_evaluated_nearby_stands_in_for_a_short_prompt_but_not_too_often() -> None:

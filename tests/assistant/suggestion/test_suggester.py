@@ -33,6 +33,9 @@ class OneFile:
     def reconsider(self, request: SuggestionRequest, budget_tokens: int) -> Choice | None:
         return None
 
+    def first_chunks(self, request: SuggestionRequest, budget_tokens: int) -> tuple[Chunk, ...]:
+        return self._chunks
+
     def adopt(self, choice: Choice) -> None:
         raise AssertionError("there was nothing to adopt")
 
@@ -126,6 +129,53 @@ def test_at_a_new_place_a_short_prompt_answers_until_the_whole_is_evaluated(engi
     assert second.usage is not None
     assert second.usage.prompt_tokens > 500
     assert second.usage.prompt_tokens - second.usage.cached_tokens < 8
+
+
+def shapes(name: str) -> Chunk:
+    """Of more than 150 tokens, and of another file for each test: the engine is the same one."""
+    return Chunk(f"pkg/{name}.py", "def area_of_rectangle(width, height):\n    return width * height\n" * 12)
+
+
+def at_a_new_place(typed: str = "") -> SuggestionRequest:
+    return request(functions(60) + f"def area(width, height):\n    return {typed}", "\n\n\n" + functions(20))
+
+
+def test_what_was_read_when_a_document_was_opened_is_in_front_of_the_first_short_prompt(engine: LlamaEngine) -> None:
+    options = SuggestionOptions(max_tokens=8, max_seconds=None, patience=0.25)
+    suggester = Suggester(engine, find_fim_tokens(engine), OneFile(shapes("opened")), options)
+    before = engine.evaluated_tokens
+    suggester.open(at_a_new_place().buffer, Cancellation())
+    read = engine.evaluated_tokens - before
+    assert read > 150
+    usage = suggested(suggester.suggest(at_a_new_place(), Cancellation())).usage
+    assert usage is not None
+    assert usage.prompt_tokens > read
+    assert usage.prompt_tokens - usage.cached_tokens < 200
+    before = engine.evaluated_tokens
+    suggester.open(at_a_new_place().buffer, Cancellation())  # in another window
+    assert engine.evaluated_tokens - before < 8
+
+
+def test_a_short_prompt_has_other_files_once_they_were_read_while_nobody_typed(engine: LlamaEngine) -> None:
+    options = SuggestionOptions(max_tokens=8, max_seconds=None, patience=0.25)
+    suggester = Suggester(engine, find_fim_tokens(engine), OneFile(shapes("settled")), options)
+    alone = suggested(suggester.suggest(at_a_new_place(), Cancellation())).usage
+    stopped = Cancellation()
+    stopped.set()
+    suggester.settle(at_a_new_place(), stopped)
+    typed = suggested(suggester.suggest(at_a_new_place("height"), Cancellation())).usage
+    assert alone is not None
+    assert typed is not None
+    assert typed.prompt_tokens < alone.prompt_tokens + 4
+    assert typed.prompt_tokens - typed.cached_tokens < 8  # what was stopped took nothing away
+    suggester.settle(at_a_new_place("height"), Cancellation())
+    more = suggested(suggester.suggest(at_a_new_place("height - 1 - "), Cancellation())).usage
+    assert more is not None
+    assert more.prompt_tokens > alone.prompt_tokens + 150
+    assert more.prompt_tokens - more.cached_tokens < 8
+    before = engine.evaluated_tokens
+    suggester.settle(at_a_new_place("height - 1 - "), Cancellation())
+    assert engine.evaluated_tokens == before
 
 
 def test_a_definition_that_typing_calls_for_is_in_the_prompt_once_it_is_evaluated(
