@@ -1,8 +1,10 @@
 """Products with packed matrices beside ggml's own, in one run: billions of weights a second, and bits a weight.
 
-Every way computes the same graph of one node, with the layout that ggml has for its type. Matrices are larger than
-the caches, half of their weights zeros. The best of some rounds counts, in which all take turns: by the clock, which
-ratios are of on a quiet machine, and for each processor second, of which they are with `--busy`.
+Every way computes the same graph, with the layout that ggml has for its type: the product eight times, as products
+follow each other in a model: to wake a thread for a single one takes as long as a fifth of the fastest. Matrices are
+larger than the caches, half of their weights zeros. The best of some rounds counts, in which all take turns: by the
+clock, which ratios are of on a quiet machine, and for each processor second, of which they are with `--busy`.
+`benchmarks/cores.py` tells what the processors share.
 
 With `--readers`, so many processes read memory all the while, each on a core of its own if as many are left: that is a
 machine with less bandwidth a core, which packed matrices without zeros ("all") tell in GB/s: memory alone limits them.
@@ -28,6 +30,7 @@ from tests.native.kernels import BLOCK, Dense, load, numbers, pack, pointer
 from tests.native.product import Product, use_kernel
 
 ROUNDS = 7
+TIMES = 8  # that a graph has the product
 DISTINCT_ROWS = 256  # the others are copies of them
 READING = "import numpy\nx = numpy.ones(1 << 25)\nprint(flush=True)\nwhile True:\n    x.max()"
 Q8_0, Q4_0, Q3_K = GGMLQuantizationType.Q8_0, GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q3_K
@@ -68,7 +71,8 @@ def ways(
         block, size = GGML_QUANT_SIZES[kind]
         if columns % block == 0:
             data = whole(quantised(kind, columns))
-            yield f"ggml {kind.name}", 8 * size / block, Product(kind, data, (rows, columns), inputs, threads=threads)
+            product = Product(kind, data, (rows, columns), inputs, threads=threads, times=TIMES)
+            yield f"ggml {kind.name}", 8 * size / block, product
     library = load()
     patterns = (("any half", None), ("4:8", (4, 8)), ("16:32", (16, 32)))
     forms = [(bits, block, *each) for bits in (8, 4) for block in (32, 128) for each in patterns]
@@ -76,7 +80,7 @@ def ways(
         matrix = pruned(bits, columns, pattern, block)
         taken = 8 * len(pack(library, matrix)) / matrix.weights.size
         data = whole(matrix.data)
-        product = Product(matrix.kind, data, (rows, columns), inputs, packed=True, threads=threads)
+        product = Product(matrix.kind, data, (rows, columns), inputs, packed=True, threads=threads, times=TIMES)
         yield f"{bits} bits{f'/{block}' if block > BLOCK else ''}, {name}", taken, product
 
 
@@ -105,8 +109,8 @@ def measure(columns: int, millions: float, tokens: int, threads: int, *, busy: b
         for name, _, product in products:
             started, worked = time.perf_counter(), time.process_time()
             product.run()
-            wall[name] = min(wall[name], time.perf_counter() - started)
-            processor[name] = min(processor[name], time.process_time() - worked)
+            wall[name] = min(wall[name], (time.perf_counter() - started) / TIMES)
+            processor[name] = min(processor[name], (time.process_time() - worked) / TIMES)
     times = processor if busy else wall
     rivals = [name for name, _, _ in products if name.startswith("ggml")]
     ratios = " ".join(f"  to {name[5:]}" for name in rivals)

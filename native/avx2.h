@@ -45,13 +45,13 @@ SNED_TARGET SNED_INLINE __m256i neighbours(__m256i sums) { return _mm256_madd_ep
 SNED_TARGET SNED_INLINE __m256 floats(__m256i sums) { return _mm256_cvtepi32_ps(neighbours(sums)); }
 
 // How four products of bytes are added. `own8` is an 8-bit weight, given plus 128, as this kernel wants it; `dots8` are a step's sums
-// with a column's four activations; `add4` adds products with 4-bit weights plus 8, and `dots4` are a block's sums of them.
+// with four activations of a column, which come with -128 times their sum; `add4` adds products with 4-bit weights plus 8, and `dots4` are a block's sums of them.
 #ifdef SNED_DOT
 
 SNED_TARGET SNED_INLINE __m256i own8(__m256i weights) { return weights; }
 
-SNED_TARGET SNED_INLINE __m256 dots8(__m256i weights, const Column & column, int64_t step) {
-    return _mm256_cvtepi32_ps(SNED_DOT(_mm256_set1_epi32(column.quads[step]), weights, four(column.codes + 4 * step)));
+SNED_TARGET SNED_INLINE __m256 dots8(__m256i weights, const int8_t * codes, const int32_t * quad) {
+    return _mm256_cvtepi32_ps(SNED_DOT(_mm256_set1_epi32(*quad), weights, four(codes)));
 }
 
 SNED_TARGET SNED_INLINE __m256i add4(__m256i sums, __m256i weights, __m256i codes) { return SNED_DOT(sums, weights, codes); }
@@ -63,9 +63,9 @@ SNED_TARGET SNED_INLINE __m256i dots4(__m256i sums) { return sums; }
 SNED_TARGET SNED_INLINE __m256i own8(__m256i weights) { return _mm256_xor_si256(weights, _mm256_set1_epi8(char(0x80))); }
 
 // 2 * 128 * 127 is less than 2^15: nothing saturates.
-SNED_TARGET SNED_INLINE __m256 dots8(__m256i weights, const Column & column, int64_t step) {
-    const __m256i codes = _mm256_sign_epi8(four(column.codes + 4 * step), weights);
-    return floats(_mm256_maddubs_epi16(_mm256_abs_epi8(weights), codes));
+SNED_TARGET SNED_INLINE __m256 dots8(__m256i weights, const int8_t * codes, const int32_t *) {
+    const __m256i own = _mm256_sign_epi8(four(codes), weights);
+    return floats(_mm256_maddubs_epi16(_mm256_abs_epi8(weights), own));
 }
 
 // 8 * 2 * 15 * 127, of a block, is less than 2^15.

@@ -69,10 +69,12 @@ SNED_TARGET void one8(const uint8_t * at, int64_t shared, const Column & column,
         const __m256 both[2] = {_mm256_mul_ps(scales_at(scales), scale), _mm256_mul_ps(scales_at(scales + 2 * kSide), scale)};
 #pragma GCC unroll 8
         for (int64_t step = 0; step < kSteps; ++step) {
+            const int64_t index = block * kSteps + step;
 #pragma GCC unroll 2
             for (int half = 0; half < 2; ++half) {
                 const __m256i weights = Masked ? side<8, 0>(masks + 8 * step + 4 * half, value) : whole8(value);
-                chains[half][step] = _mm256_fmadd_ps(dots8(weights, column, block * kSteps + step), both[half], chains[half][step]);
+                const __m256 dots = dots8(weights, column.codes + 4 * index, column.quads + index);
+                chains[half][step] = _mm256_fmadd_ps(dots, both[half], chains[half][step]);
             }
         }
         at = value;

@@ -19,18 +19,38 @@ struct Side {
     SNED_TARGET SNED_INLINE __m256 scale(int64_t block) const { return _mm256_load_ps(scales + block * kRows); }
 };
 
-SNED_TARGET __m256 multiply8(const Side & side, const Column & column) {
-    __m256 chains[kSteps];
-    for (auto & chain : chains) chain = _mm256_setzero_ps();
-    for (int64_t block = 0; block < side.blocks; ++block) {
-        const __m256 scale = _mm256_mul_ps(side.scale(block), _mm256_set1_ps(column.scales[block]));
-#pragma GCC unroll 8
-        for (int64_t step = 0; step < kSteps; ++step) {
-            const __m256 dots = dots8(side.at(block, step), column, block * kSteps + step);
-            chains[step] = _mm256_fmadd_ps(dots, scale, chains[step]);
+// N columns, whose chains are in registers for so many steps at a time: for two columns, half of them, as there are sixteen registers.
+template <int N, int64_t kPass>
+SNED_TARGET void multiply8(const Side & side, const void * columns, int64_t width, int64_t j, __m256 (&out)[N]) {
+    const Column first(columns, width, j);
+    const auto apart = int64_t(sned_column_bytes(width));
+    const auto of = [&](const auto * base, int64_t i) {
+        return reinterpret_cast<decltype(base)>(reinterpret_cast<const uint8_t *>(base) + i * apart);
+    };
+    __m256 done[N][kSteps];
+    for (int64_t pass = 0; pass < kSteps; pass += kPass) {
+        __m256 chains[N][kPass];
+        for (auto & each : chains) {
+            for (auto & chain : each) chain = _mm256_setzero_ps();
         }
+        for (int64_t block = 0; block < side.blocks; ++block) {
+            __m256 both[N];
+            for (int i = 0; i < N; ++i) {
+                both[i] = _mm256_mul_ps(side.scale(block), _mm256_broadcast_ss(of(first.scales + block, i)));
+            }
+#pragma GCC unroll 8
+            for (int64_t step = 0; step < kPass; ++step) {
+                const __m256i weights = side.at(block, pass + step);
+                const int64_t all = block * kSteps + pass + step;
+                for (int i = 0; i < N; ++i) {
+                    const __m256 dots = dots8(weights, of(first.codes + 4 * all, i), of(first.quads + all, i));
+                    chains[i][step] = _mm256_fmadd_ps(dots, both[i], chains[i][step]);
+                }
+            }
+        }
+        for (int i = 0; i < N; ++i) std::copy(chains[i], chains[i] + kPass, done[i] + pass);
     }
-    return joined(chains);
+    for (int i = 0; i < N; ++i) out[i] = joined(done[i]);
 }
 
 // 4-bit weights plus 8, with N columns whose sums eight times are subtracted.
@@ -76,11 +96,17 @@ SNED_TARGET void multiply_tile(const sned_packed * matrix, const Tile & tile, co
                 multiply4<4>(side, columns, width, j, out);
                 for (int i = 0; i < 4; ++i) store(out[i], y + (j + i) * stride + row, rows - row);
             }
+        } else {
+            for (; j + 2 <= count; j += 2) {
+                __m256 out[2];
+                multiply8<2, kSteps / 2>(side, columns, width, j, out);
+                for (int i = 0; i < 2; ++i) store(out[i], y + (j + i) * stride + row, rows - row);
+            }
         }
         for (; j < count; ++j) {
             __m256 out[1];
             if (matrix->bits == 4) multiply4<1>(side, columns, width, j, out);
-            else out[0] = multiply8(side, Column(columns, width, j));
+            else multiply8<1, kSteps>(side, columns, width, j, out);
             store(out[0], y + j * stride + row, rows - row);
         }
     }

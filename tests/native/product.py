@@ -31,19 +31,25 @@ class Product:
         *,
         packed: bool = False,
         threads: int = 1,
+        times: int = 1,
     ) -> None:
-        """Takes a matrix's bytes as `kind`, its shape (rows, columns), and inputs of shape (tokens, columns)."""
+        """Takes a matrix's bytes as `kind`, its shape (rows, columns), and inputs of shape (tokens, columns).
+
+        The graph has the product so many times, one after another.
+        """
         ggml = self._ggml = _library()
         rows, columns = shape
         self._shape = len(inputs), rows
         self._context = ctypes.c_void_p(ggml.ggml_init(_Parameters(_MEMORY, None, True)))
         weights = ctypes.c_void_p(ggml.ggml_new_tensor_2d(self._context, int(kind), *numbers(columns, rows)))
         x = ctypes.c_void_p(ggml.ggml_new_tensor_2d(self._context, 0, *numbers(columns, len(inputs))))
-        self._y = ctypes.c_void_p(ggml.ggml_mul_mat(self._context, weights, x))
         self._graph = ctypes.c_void_p(ggml.ggml_new_graph(self._context))
-        ggml.ggml_build_forward_expand(self._graph, self._y)
+        results = [ctypes.c_void_p(ggml.ggml_mul_mat(self._context, weights, x)) for _ in range(times)]
+        for y in results:
+            ggml.ggml_build_forward_expand(self._graph, y)
+        self._y = results[-1]
         cpu = ctypes.c_void_p(ggml.ggml_backend_cpu_buffer_type())
-        self._buffers = [self._place(tensor, cpu) for tensor in (x, self._y)]
+        self._buffers = [self._place(tensor, cpu) for tensor in (x, *results)]
         self._backend = ctypes.c_void_p(ggml.ggml_backend_cpu_init())
         ggml.ggml_backend_cpu_set_n_threads(self._backend, threads)
         if packed:
