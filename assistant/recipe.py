@@ -10,7 +10,7 @@ from export.sparse.layout import BLOCK_SIZES, DENSE_BLOCK, Pattern, SparseFormat
 from prune.patterns import UNSTRUCTURED, parse_pattern
 
 # Raised whenever the same recipe would give other bytes than before.
-RECIPE_VERSION = 5
+RECIPE_VERSION = 4
 # The shipped recipe of a build that names none.
 DEFAULT_RECIPE = "balanced"
 
@@ -28,8 +28,8 @@ class Recipe:
             pruned: what is left to do is in `vocabulary` and `embeddings`, and no weight else is touched.
         allocation: `uniform`, or `owl` for a sparsity of each block's own, whose mean is `sparsity` (prune.allocation).
         reconstruction: what becomes of the weights that survive: `none` keeps them, `least-squares` solves them anew
-            for their matrix's outputs (prune.least_squares), `distillation` trains them all together from there
-            (prune.distillation).
+            for their matrix's outputs (prune.least_squares), `distillation` trains them all together
+            (prune.distillation), `least-squares+distillation` does the one and then the other.
         training_tokens: calibration tokens that distillation learns from, in all its steps; 0 without it.
         tokens: calibration tokens in all; 0 where nothing is pruned.
         sequence_length: tokens a calibration sequence.
@@ -48,7 +48,7 @@ class Recipe:
     pattern: str = UNSTRUCTURED
     sparsity: float = 0.4
     allocation: Literal["uniform", "owl"] = "uniform"
-    reconstruction: Literal["none", "least-squares", "distillation"] = "distillation"
+    reconstruction: Literal["none", "least-squares", "distillation", "least-squares+distillation"] = "distillation"
     training_tokens: int = 16 * 1024
     tokens: int = 16 * 1024
     sequence_length: int = 256
@@ -97,17 +97,27 @@ class Recipe:
         return self.sparsity > 0.0
 
     @property
+    def solves(self) -> bool:
+        """Whether surviving weights are solved anew."""
+        return "least-squares" in self.reconstruction.split("+")
+
+    @property
+    def trains(self) -> bool:
+        """Whether surviving weights are trained."""
+        return "distillation" in self.reconstruction.split("+")
+
+    @property
     def mix(self) -> CalibrationMix:
         """What the calibration set is mixed from."""
         return CalibrationMix(self.project_share, self.other_share, self.chat_share, self.fim_share)
 
     def _check_training(self) -> None:
-        if self.reconstruction != "distillation" and self.training_tokens:
+        if not self.trains and self.training_tokens:
             raise UsageError(
                 f"{self.training_tokens} training tokens are of no use where nothing is trained; "
                 "leave them out, or choose --reconstruction distillation."
             )
-        if self.reconstruction == "distillation" and self.training_tokens < self.sequence_length:
+        if self.trains and self.training_tokens < self.sequence_length:
             raise UsageError(
                 f"Distillation from {self.training_tokens} tokens is less than one sequence of {self.sequence_length}; "
                 "raise --training-tokens, or choose another --reconstruction."

@@ -56,8 +56,8 @@ def prune_options(recipe: Recipe) -> PruneOptions:
         pattern=parse_pattern(recipe.pattern),
         score=recipe.score,
         allocation=recipe.allocation,
-        least_squares=recipe.reconstruction != "none",
-        distillation=Distillation(recipe.training_tokens) if recipe.reconstruction == "distillation" else None,
+        least_squares=recipe.solves,
+        distillation=Distillation(recipe.training_tokens) if recipe.trains else None,
     )
 
 

@@ -55,6 +55,7 @@ VARIANTS = [
     "wanda/unstructured/none@java",
     "wanda/unstructured/least-squares",
     "wanda/unstructured/distillation",
+    "wanda/unstructured/least-squares+distillation",
     "wanda/unstructured/distillation/owl",
     "wanda/unstructured/distillation@language",
     "wanda/16:32/none",
@@ -77,7 +78,7 @@ def recipe_of(text: str, options: argparse.Namespace) -> tuple[Recipe, str]:
         "sequence_length": options.sequence_length,
         "sparsity": options.sparsity if pattern == UNSTRUCTURED else None,
         "allocation": allocation[0] if allocation else "uniform",
-        "training_tokens": options.training_tokens if reconstruction == "distillation" else 0,
+        "training_tokens": options.training_tokens if "distillation" in reconstruction else 0,
         "project_share": 0.0,
     }
     alone = {"other_share": 0.0, "chat_share": 0.0} if mix not in ("", MIXED) else {}

@@ -5,8 +5,8 @@ The loss is the Kullback-Leibler divergence of the pruned model's next-token dis
 their length (Kurtic et al., "Sparse fine-tuning", arXiv 2310.06927, there over all positions at once: here
 position by position, as the first of a text has states a thousand times as long as the rest). No labels, so that little
 text goes a long way. Errors of one layer are made up for by those after it, which no reconstruction of single layers or
-blocks can do; but it starts from weights that least squares gave back what they can (prune.least_squares), as it has
-few steps. The hidden states say what to do on text of other kinds too, of which the predictions alone say nothing
+blocks can do, though weights that were solved before (prune.least_squares) are a better start on text of
+the same kind. The hidden states say what to do on text of other kinds too, of which the predictions alone say nothing
 (docs/pruning.md).
 
 Distributions are over the tokens that the calibration set uses and the most common ones besides. Over the former alone

@@ -39,7 +39,7 @@ _FLOAT_BYTES = 4
 # A token's id, while the set is put together and looked at.
 _TOKEN_BYTES = 16
 # Raised where checkpoints come to hold something else.
-_CHECKPOINT_VERSION = 4
+_CHECKPOINT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

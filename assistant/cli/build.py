@@ -39,6 +39,7 @@ class Reconstruction(StrEnum):
     NONE = "none"
     LEAST_SQUARES = "least-squares"
     DISTILLATION = "distillation"
+    LEAST_SQUARES_AND_DISTILLATION = "least-squares+distillation"
 
 
 class Embeddings(StrEnum):

@@ -20,7 +20,8 @@ def written(folder: Path, text: str) -> str:
 def test_every_shipped_recipe_is_a_recipe() -> None:
     assert shipped_recipes() == ["balanced", "best", "fast", "trimmed"]
     assert recipe_called("best", {}) != recipe_called("balanced", {})
-    assert recipe_called("fast", {}).reconstruction == "none"
+    does = {name: (recipe.solves, recipe.trains) for name in shipped_recipes() for recipe in (recipe_called(name, {}),)}
+    assert does == {"balanced": (False, True), "best": (True, True), "fast": (False, False), "trimmed": (False, False)}
 
 
 def test_the_defaults_are_those_of_balanced() -> None:
@@ -111,6 +112,7 @@ def test_only_distillation_trains(reconstruction: str) -> None:
         ('pattern = "1:4"\nsparsity = 0.5', "leaves a sparsity of 0.75"),
         ('reconstruction = "none"\ntraining_tokens = 4096', "no use where nothing is trained"),
         ('reconstruction = "distillation"\ntraining_tokens = 8', "less than one sequence"),
+        ('reconstruction = "least-squares+distillation"\ntraining_tokens = 8', "less than one sequence"),
         ('values = "q4_k"', "cannot be stored as q4_k: it stores scale x code + minimum"),
         ('values = "iq4_nl"', "a table that does not contain 0"),
         ('values = "int3"', "'int3' for values"),
