@@ -33,12 +33,12 @@ def bystander() -> Iterator[subprocess.Popen[bytes]]:
 
 def left_in_sandboxes() -> list[int]:
     """Processes in sandboxes of this test run, and those that nobody looks after; another evaluation's are its own."""
-    left = []
+    left, above = [], {parent.pid for parent in psutil.Process().parents()}
     for process in psutil.process_iter():
         try:
             if in_sandbox(process) and process.status() != psutil.STATUS_ZOMBIE:
-                outside = [parent.pid for parent in process.parents() if not in_sandbox(parent)]
-                if os.getpid() in outside or outside in ([], [1]):
+                outside = {parent.pid for parent in process.parents() if not in_sandbox(parent)}
+                if os.getpid() in outside or outside <= above:
                     left.append(process.pid)
         except psutil.Error:
             continue
@@ -46,7 +46,11 @@ def left_in_sandboxes() -> list[int]:
 
 
 def in_sandbox(process: psutil.Process) -> bool:
-    return bool(process.environ().get("HOME") == "/scratch")
+    """Whether a process has the environment of a sandbox; those that may not be looked at have not."""
+    try:
+        return bool(process.environ().get("HOME") == "/scratch")
+    except psutil.Error:
+        return False
 
 
 # What an attack and the text that is put into it come to in a language, under limits.
