@@ -48,7 +48,7 @@ def test_every_variant_is_measured_once(
 ) -> None:
     run(ablation, monkeypatch)
     rows = table(capsys)
-    assert len(rows) == 1 + 15
+    assert len(rows) == 1 + 16
     assert all(math.isfinite(figure) for figures in rows.values() for figure in figures)
     assert rows["base"][1] == 1
     pruned = [rows[f"wanda/unstructured/{name}"][0] for name in ("none", "distillation", "none@java")]
