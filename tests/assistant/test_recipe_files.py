@@ -8,6 +8,7 @@ import pytest
 from assistant.errors import UsageError
 from assistant.recipe import Recipe
 from assistant.recipe_files import recipe_called, shipped_recipes
+from assistant.submodel_file import prune_options
 from export.sparse.layout import Pattern, SparseFormat, ValueType
 
 
@@ -22,6 +23,14 @@ def test_every_shipped_recipe_is_a_recipe() -> None:
     assert recipe_called("best", {}) != recipe_called("balanced", {})
     does = {name: (recipe.solves, recipe.trains) for name in shipped_recipes() for recipe in (recipe_called(name, {}),)}
     assert does == {"balanced": (False, True), "best": (True, True), "fast": (False, False), "trimmed": (False, False)}
+
+
+@pytest.mark.parametrize("name", ["fast", "balanced", "best"])
+def test_what_a_recipe_says_of_the_survivors_is_done(name: str) -> None:
+    recipe = recipe_called(name, {})
+    options = prune_options(recipe)
+    assert options.least_squares == recipe.solves
+    assert (options.distillation.tokens if options.distillation else 0) == recipe.training_tokens
 
 
 def test_the_defaults_are_those_of_balanced() -> None:

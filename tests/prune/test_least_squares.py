@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prune import least_squares as module
+from prune.blocks import BlockLoader
 from prune.driver import prune_blocks
 from prune.gguf_file import GGUFFile
 from prune.least_squares import InputGram, least_squares
 from prune.masks import unstructured_mask
-from prune.options import PruneOptions
+from prune.options import Distillation, PruneOptions
+from prune.passing import MaskPass
 from prune.patterns import NOfM
 from tests.prune import reference
 from tests.prune import tiny_models as tiny
@@ -94,3 +96,23 @@ def test_in_a_model_the_first_matrices_do_better_on_fresh_text_and_zeros_stay(
         assert (values == 0).mean() == pytest.approx(0.5, abs=0.01), name
         if pattern is not None:
             assert ((values.reshape(len(values), -1, 8) != 0).sum(axis=2) == 4).all(), name
+
+
+@pytest.mark.parametrize("training", [None, Distillation(tokens=24)], ids=["alone", "trained after"])
+def test_the_matrix_that_ends_an_mlp_is_solved_where_training_follows(
+    tmp_path: Path, training: Distillation | None
+) -> None:
+    model = tiny.write_tiny_model(tmp_path / "tiny.gguf", "llama")
+    tokens = np.random.default_rng(3).integers(0, tiny.VOCABULARY, (16, 24)).astype(np.int32)
+    options = PruneOptions(least_squares=True, distillation=training)
+    solved = {}
+    with GGUFFile(model.path) as file:
+        loader = BlockLoader(file, sequence_length=24)
+        for index, pruned in MaskPass(loader, tokens, options, lambda fraction: None).run():
+            name = pruned.matrix.weight_name(index)
+            dense = torch.from_numpy(model.weights[name])
+            rows = loader.in_file_order(pruned.matrix, pruned.weight)
+            solved[name] = not torch.allclose(torch.from_numpy(rows), dense * torch.from_numpy(rows != 0))
+    ends = {name for name in solved if name.endswith("ffn_down.weight")}
+    assert ends
+    assert {name for name, is_solved in solved.items() if not is_solved} == (ends if training is None else set())
